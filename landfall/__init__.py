@@ -1,0 +1,1 @@
+"""Landfall: train in the cloud, infer on your own metal."""
