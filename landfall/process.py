@@ -158,9 +158,7 @@ def attach(
     """
     words = tuple(str(word) for word in argv)
     try:
-        child = subprocess.Popen(
-            words, cwd=cwd, env=None if env is None else {**os.environ, **env}
-        )
+        child = subprocess.Popen(words, cwd=cwd, env=None if env is None else {**os.environ, **env})
     except FileNotFoundError as error:
         raise MissingTool(f"{words[0]} is not installed") from error
     while True:
@@ -193,9 +191,11 @@ class Daemon:
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The end of its log."""
         path = Path(self.log)
-        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:]) if (
-            path.exists()
-        ) else ""
+        return (
+            "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+            if (path.exists())
+            else ""
+        )
 
 
 def spawn(
@@ -258,9 +258,7 @@ def stop(record: Path, *, grace_s: float = STOP_GRACE_S) -> bool:
     return daemon is not None
 
 
-def wait_until(
-    ready: Callable[[], bool], *, timeout_s: float, interval_s: float = 0.1
-) -> bool:
+def wait_until(ready: Callable[[], bool], *, timeout_s: float, interval_s: float = 0.1) -> bool:
     """Ask `ready` until it says yes; False when `timeout_s` has passed."""
     deadline = time.monotonic() + timeout_s
     while True:
@@ -279,9 +277,7 @@ def _same(daemon: Daemon) -> psutil.Process | None:
         child.poll()
     try:
         found = psutil.Process(daemon.pid)
-        running = found.create_time() == daemon.started and (
-            found.status() != psutil.STATUS_ZOMBIE
-        )
+        running = found.create_time() == daemon.started and (found.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return None
     return found if running else None

@@ -37,6 +37,11 @@ class Environment:
         return self.root / "releases" / f"{self.name}.yaml"
 
     @property
+    def local_release_file(self) -> Path:
+        """Releases of engines that this machine trained itself, in a rehearsal; never committed."""
+        return self.work / "releases.yaml"
+
+    @property
     def stack_file(self) -> Path:
         """The configuration of the Pulumi stack."""
         return self.root / f"Pulumi.{self.name}.yaml"
@@ -77,7 +82,9 @@ def find(name: str, root: Path = ROOT) -> Environment:
 
 def names(root: Path = ROOT) -> list[str]:
     """The environments of a checkout: those that have a stack file and an inventory."""
-    stacks = (re.fullmatch(r"Pulumi\.(\w+)\.yaml", path.name) for path in root.glob("Pulumi.*.yaml"))
+    stacks = (
+        re.fullmatch(r"Pulumi\.(\w+)\.yaml", path.name) for path in root.glob("Pulumi.*.yaml")
+    )
     return sorted(
         match[1] for match in stacks if match and (root / "inventories" / match[1]).is_dir()
     )

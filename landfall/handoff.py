@@ -1,0 +1,98 @@
+"""What the cloud tells the site, and nothing else: stack outputs, parsed into one frozen type.
+
+It travels from cloud to site only. Secrets travel as references (ARNs), never as values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from landfall.errors import InvalidInput, LandfallError, Problem
+from landfall.model.parsing import Written, problems_of
+
+Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d*:.+")]
+
+OUTPUT = "handoff"
+"""The name of the stack output that carries all of it."""
+
+
+class Tunnel(Written):
+    """One tunnel, seen from the site: outside address, inside addresses and the key's ARN."""
+
+    edge: str
+    cloud_address: IPv4Address
+    cloud_inside: IPv4Address
+    site_inside: IPv4Address
+    cloud_asn: int
+    preshared_key_arn: Arn
+
+
+class Handoff(Written):
+    """Everything that the site must know about its environment's cloud half.
+
+    Attributes:
+        account: the AWS account, 12 digits.
+        region: where the cloud half stands.
+        provider: "aws" for a real account, "offline" for a rehearsal.
+        vpc_cidr: the network at the other end of the link.
+        bucket: where artifacts are released.
+        artifacts_key_arn: the KMS key that encrypts them.
+        tunnels: two for each edge.
+    """
+
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    region: str
+    provider: Annotated[str, Field(pattern="^(aws|offline)$")]
+    vpc_cidr: IPv4Network
+    bucket: str
+    artifacts_key_arn: Arn
+    tunnels: Annotated[tuple[Tunnel, ...], Field(min_length=2)]
+
+
+def parse(outputs: Mapping[str, object], *, source: str = "stack outputs") -> Handoff:
+    """The handoff in the outputs of a stack.
+
+    Raises:
+        InvalidInput: something is missing or not of its form; all problems are named.
+    """
+    value = outputs.get(OUTPUT)
+    if value is None:
+        message = "not among the outputs; the stack has not been brought up"
+        raise InvalidInput(source, [Problem(path=OUTPUT, message=message)])
+    try:
+        return Handoff.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        raise InvalidInput(source, problems_of(error, Handoff, OUTPUT)) from error
+
+
+def save(handoff: Handoff, path: Path) -> None:
+    """Write `handoff` to `path`, whole or not at all. It holds no secret."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".part")
+    partial.write_text(handoff.model_dump_json(indent=2) + "\n")
+    partial.replace(path)
+
+
+def load(path: Path) -> Handoff:
+    """The handoff that `save` wrote.
+
+    Raises:
+        LandfallError: there is none yet; the hint says how to get it.
+        InvalidInput: the file is not a handoff.
+    """
+    try:
+        written = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise LandfallError(
+            f"{path} does not exist: the cloud half has not been brought up",
+            hint="landfall up makes it; after `pulumi up` by hand, landfall handoff does",
+        ) from error
+    except ValueError as error:
+        raise InvalidInput(str(path), [Problem(path="", message="not JSON")]) from error
+    return parse({OUTPUT: written}, source=str(path))

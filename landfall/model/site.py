@@ -1,0 +1,138 @@
+"""The place with the owned hardware, described once, in its inventory.
+
+`inventories/<env>/group_vars/all/site.yml` holds one root key, `site`. Ansible reads it as
+variables; Python reads the same file here, for the cloud half, without running Ansible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Address, IPv4Network
+from itertools import combinations
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from landfall.errors import InvalidInput, Problem
+from landfall.model.classification import MAY_LEAVE, Classification
+from landfall.model.environment import Environment
+from landfall.model.link import Link, inside_range, private_asn
+from landfall.model.parsing import Written, parse, read_yaml
+
+Name = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
+
+TUNNELS_PER_EDGE = 2
+"""A Site-to-Site VPN connection has two tunnels."""
+
+
+class Edge(Written):
+    """A device of the site at which tunnels end."""
+
+    name: Name
+    address: IPv4Address
+    asn: int
+    inside: tuple[IPv4Network, IPv4Network]
+
+    @field_validator("asn")
+    @classmethod
+    def _asn(cls, asn: int) -> int:
+        return private_asn(asn)
+
+    @field_validator("address")
+    @classmethod
+    def _address(cls, address: IPv4Address) -> IPv4Address:
+        if any(address in network for network in RFC1918):
+            raise ValueError(f"{address} is a private address; AWS needs the edge's public one")
+        return address
+
+    @field_validator("inside")
+    @classmethod
+    def _inside(cls, inside: tuple[IPv4Network, IPv4Network]) -> tuple[IPv4Network, IPv4Network]:
+        first, second = (inside_range(network) for network in inside)
+        return first, second
+
+
+RFC1918 = tuple(IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+
+
+class Tenant(Written):
+    """Who may ask the gateway, and how far the data of such a request may go.
+
+    `key_secret` names the API key in the secrets manager; the key itself is in no file.
+    """
+
+    name: Name
+    classification: Classification
+    key_secret: str
+
+
+class Overflow(Written):
+    """Where requests may go when the site cannot answer. Absent means: nowhere."""
+
+    address: str
+    classifications: frozenset[Classification]
+
+    @field_validator("classifications")
+    @classmethod
+    def _may_leave(cls, classes: frozenset[Classification]) -> frozenset[Classification]:
+        kept = sorted(each.value for each in classes - MAY_LEAVE)
+        if kept:
+            raise ValueError(
+                f"{', '.join(kept)} data never leaves the site; "
+                "only public and internal may overflow"
+            )
+        return classes
+
+
+class Site(Written):
+    """The whole site: its networks, its edges, its end of the link, who may ask."""
+
+    name: Name
+    networks: Annotated[Mapping[Name, IPv4Network], Field(min_length=1)]
+    edges: Annotated[tuple[Edge, ...], Field(min_length=1)]
+    link: Link
+    tenants: tuple[Tenant, ...] = ()
+    overflow: Overflow | None = None
+
+    def address_ranges(self) -> Iterator[tuple[str, IPv4Network]]:
+        """Every range that is taken, with the path of the field that takes it."""
+        for name, network in self.networks.items():
+            yield f"site.networks.{name}", network
+        for index, edge in enumerate(self.edges):
+            for side, network in enumerate(edge.inside):
+                yield f"site.edges.{index}.inside.{side}", network
+
+
+def load(environment: Environment) -> Site:
+    """The site of an environment, from its inventory.
+
+    Raises:
+        InvalidInput: with every problem of the file.
+    """
+    path = environment.site_file
+    source = str(path.relative_to(environment.root))
+    written = read_yaml(path)
+    if not isinstance(written, dict) or set(written) != {"site"}:
+        raise InvalidInput(source, [Problem(path="", message="must have the one key `site`")])
+    site = parse(Site, written["site"], source=source, root="site")
+    problems = [*_overlaps(site), *_duplicates(site)]
+    if problems:
+        raise InvalidInput(source, problems)
+    return site
+
+
+def _overlaps(site: Site) -> Iterator[Problem]:
+    for (path, network), (other_path, other) in combinations(site.address_ranges(), 2):
+        if network.overlaps(other):
+            yield Problem(path=other_path, message=f"{other} overlaps {network} of {path}")
+
+
+def _duplicates(site: Site) -> Iterator[Problem]:
+    named: tuple[tuple[str, list[str]], ...] = (
+        ("edges", [edge.name for edge in site.edges]),
+        ("edges (address)", [str(edge.address) for edge in site.edges]),
+        ("tenants", [tenant.name for tenant in site.tenants]),
+    )
+    for field, values in named:
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            yield Problem(path=f"site.{field}", message=f"{value} appears twice")
