@@ -1,0 +1,5 @@
+"""The Pulumi program: `pulumi up` in the repository root runs this file."""
+
+from stacks import deploy
+
+deploy()

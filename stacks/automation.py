@@ -1,0 +1,214 @@
+"""Previewing and applying a stack through the Automation API, with its own or an offline cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+from pulumi import automation as auto
+
+from landfall.errors import Busy, CommandFailed, InvalidInput, LandfallError, Problem
+from landfall.model.environment import Environment
+from stacks.account import Cloud
+from stacks.changes import Collector
+from stacks.program import deploy
+from stacks.toolchain import QUIET, Toolchain
+
+PROJECT = "landfall"
+
+REHEARSAL_PASSPHRASE = "rehearsal"  # noqa: S105
+"""Public on purpose: see Pulumi.dev.yaml. Offline state holds nobody's secret."""
+
+Listener = Callable[[auto.EngineEvent], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """One environment's stack, with the cloud, the state and the command that serve it.
+
+    Attributes:
+        environment: whose stack it is.
+        cloud: the provider in use.
+        backend: the URL of the state, or "" for the project's own.
+        toolchain: the Pulumi command.
+        variables: what the command's environment has besides.
+    """
+
+    environment: Environment
+    cloud: Cloud
+    backend: str
+    toolchain: Toolchain
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    def engine_environment(self) -> dict[str, str]:
+        """The variables with which the engine is started."""
+        found = {**QUIET, **self.variables}
+        if self.backend:
+            found["PULUMI_BACKEND_URL"] = self.backend
+        if self.cloud.provider == "offline":
+            found["PULUMI_CONFIG_PASSPHRASE"] = REHEARSAL_PASSPHRASE
+        return found
+
+
+def offline_backend(environment: Environment) -> Path:
+    """The folder of a rehearsal's state; no real account's state is ever in it."""
+    return environment.root / ".landfall" / "offline-state"
+
+
+def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
+    """What an `up` would change now.
+
+    Raises:
+        CommandFailed: the engine or the program failed; the message has its diagnostics.
+        InvalidInput: the configuration is wrong; nothing was asked of the engine.
+    """
+    collector = Collector(session.environment.name)
+
+    def listen(event: auto.EngineEvent) -> None:
+        collector(event)
+        if on_event is not None:
+            on_event(event)
+
+    _run(session, lambda stack: stack.preview(on_event=listen), collector)
+    return collector
+
+
+def up(session: Session, *, on_event: Listener | None = None) -> dict[str, object]:
+    """Bring the stack up and return its outputs (a secret one as "[secret]").
+
+    Raises:
+        Busy: another run holds the state.
+        CommandFailed: the engine or the program failed; the state says what was done.
+    """
+    collector = Collector(session.environment.name)
+
+    def listen(event: auto.EngineEvent) -> None:
+        collector(event)
+        if on_event is not None:
+            on_event(event)
+
+    with _only_one(session):
+        done = _run(session, lambda stack: stack.up(on_event=listen), collector)
+    return _plain(done.outputs)
+
+
+def destroy(session: Session, *, on_event: Listener | None = None) -> None:
+    """Destroy everything in the stack; the stack itself and its configuration stay.
+
+    Raises:
+        Busy: another run holds the state.
+        CommandFailed: the engine failed, or a resource is protected.
+    """
+    collector = Collector(session.environment.name)
+    with _only_one(session):
+        _run(session, lambda stack: stack.destroy(on_event=on_event), collector)
+
+
+def outputs(session: Session) -> dict[str, object]:
+    """The outputs of the last `up`."""
+    return _run(session, lambda stack: _plain(stack.outputs()), None)  # type: ignore[no-any-return]
+
+
+def _run(session: Session, act: Callable[[auto.Stack], Any], collector: Collector | None) -> Any:
+    problems: list[InvalidInput] = []
+
+    def program() -> None:
+        try:
+            deploy(session.environment, session.cloud)
+        except InvalidInput as error:
+            problems.append(error)
+            raise
+
+    try:
+        return act(_stack(session, program))
+    except auto.errors.CommandError as error:
+        if problems:
+            raise problems[0] from error
+        raise _failed(error, collector) from error
+
+
+def _stack(session: Session, program: Callable[[], None]) -> auto.Stack:
+    options = auto.LocalWorkspaceOptions(
+        work_dir=str(session.environment.root),
+        env_vars=session.engine_environment(),
+        pulumi_command=auto.PulumiCommand(root=str(session.toolchain.pulumi.parent.parent)),
+    )
+    return auto.create_or_select_stack(
+        stack_name=session.environment.name,
+        project_name=PROJECT,
+        program=program,
+        opts=options,
+    )
+
+
+def _failed(error: Exception, collector: Collector | None) -> LandfallError:
+    found = list(dict.fromkeys(collector.errors)) if collector else []
+    text = str(error)
+    if "currently locked" in text:
+        return Busy("the stack is locked by another run", hint="wait for it, or `pulumi cancel`")
+    if not found:
+        return CommandFailed(f"the Pulumi engine failed\n{text.strip()}")
+    return CommandFailed("the Pulumi engine failed", output=text, hint="\n".join(found))
+
+
+@contextmanager
+def _only_one(session: Session) -> Iterator[None]:
+    """Keep a second `up` away, and clear the lock of one that was killed."""
+    path = session.environment.work / "cloud.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, timeout=0)
+    try:
+        with lock:
+            if session.backend.startswith("file://"):
+                clear_dead_locks(Path(session.backend.removeprefix("file://")))
+            yield
+    except Timeout as error:
+        raise Busy(
+            f"another run is changing the cloud half of {session.environment.name}",
+            hint="wait for it to end; the lock goes with its process",
+        ) from error
+
+
+def clear_dead_locks(backend: Path) -> int:
+    """Remove the engine's locks in a local state folder whose processes have ended."""
+    removed = 0
+    for path in backend.glob(".pulumi/locks/**/*.json"):
+        try:
+            written = json.loads(path.read_text())
+        except ValueError:
+            continue
+        same_host = written.get("hostname") == os.uname().nodename
+        if same_host and not psutil.pid_exists(int(written.get("pid", 0))):
+            path.unlink(missing_ok=True)
+            removed += 1
+    return removed
+
+
+def check_backend(session: Session, *, marked: bool) -> None:
+    """Keep rehearsal state and real state apart.
+
+    Args:
+        session: the run that is about to start.
+        marked: whether the state folder says that it belongs to a rehearsal.
+
+    Raises:
+        InvalidInput: the provider and the state do not belong together.
+    """
+    if (session.cloud.provider == "offline") is marked:
+        return
+    wrong = "a real account's" if not marked else "a rehearsal's"
+    message = (
+        f"{session.backend or 'the project backend'} is {wrong} state, but {session.cloud.sentence}"
+    )
+    raise InvalidInput("PULUMI_BACKEND_URL", [Problem(path="", message=message)])
+
+
+def _plain(found: Mapping[str, auto.OutputValue]) -> dict[str, object]:
+    return {name: "[secret]" if each.secret else each.value for name, each in found.items()}

@@ -1,0 +1,147 @@
+"""From the engine's events to changes: structured events, never the text for people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pulumi.automation import DiffKind, EngineEvent, OpType, StepEventMetadata
+
+from landfall.model.change import SEVERITY_OF, Change, Detail, Half, Kind
+
+SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
+"""The key that marks a secret in the engine's property values (pulumi sdk, resource.Sig)."""
+
+UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"
+"""What the engine writes for a string that is not known yet (pulumi sdk, UnknownStringValue)."""
+
+KIND_OF: dict[str, Kind | None] = {
+    "same": None,
+    "create": Kind.CREATE,
+    "update": Kind.UPDATE,
+    "delete": Kind.DELETE,
+    "replace": Kind.REPLACE,
+    # The two halves of a replacement are counted once, by `replace`.
+    "create-replacement": None,
+    "delete-replaced": None,
+    "discard-replaced": None,
+    "read-replacement": None,
+    "remove-pending-replace": None,
+    "read": Kind.READ,
+    "refresh": Kind.READ,
+    "import": Kind.UPDATE,
+    "import-replacement": Kind.REPLACE,
+    "discard": Kind.READ,
+}
+"""What an operation means; one that is not here is unknown, never unchanged."""
+
+LONGEST_VALUE = 200
+
+
+class Collector:
+    """Takes a preview's events, one by one, and keeps what a report needs."""
+
+    def __init__(self, environment: str) -> None:
+        self.environment = environment
+        self.changes: list[Change] = []
+        self.unchanged = 0
+        self.errors: list[str] = []
+        self.policy_failures: list[str] = []
+
+    def __call__(self, event: EngineEvent) -> None:
+        """Take one event."""
+        if event.resource_pre_event is not None:
+            self._step(event.resource_pre_event.metadata)
+        elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
+            self.errors.append(event.diagnostic_event.message.strip())
+        elif event.policy_event is not None and event.policy_event.enforcement_level == "mandatory":
+            policy = event.policy_event
+            self.policy_failures.append(f"{policy.policy_name}: {policy.message.strip()}")
+
+    def _step(self, step: StepEventMetadata) -> None:
+        operation = step.op.value if isinstance(step.op, OpType) else str(step.op)
+        kind = KIND_OF.get(operation, Kind.UNKNOWN)
+        if operation == "same":
+            self.unchanged += 1
+        elif kind is not None and step.type != "pulumi:pulumi:Stack":
+            self.changes.append(change(step, kind, self.environment))
+
+
+def change(step: StepEventMetadata, kind: Kind, environment: str) -> Change:
+    """One step of the engine as a change."""
+    details = tuple(_details(step))
+    name = step.urn.rpartition("::")[2]
+    replaced_by = [detail.path for detail in details if detail.replaces] or list(step.keys or [])
+    reasons = tuple(f"{path} changed" for path in replaced_by) if kind is Kind.REPLACE else ()
+    return Change(
+        id=f"cloud:{step.type}:{name}",
+        environment=environment,
+        half=Half.CLOUD,
+        target=f"{step.type} {name}",
+        kind=kind,
+        severity=SEVERITY_OF[kind],
+        summary=_summary(kind, details),
+        reasons=reasons,
+        details=details,
+    )
+
+
+def _summary(kind: Kind, details: tuple[Detail, ...]) -> str:
+    changed = ", ".join(detail.path for detail in details[:4])
+    more = f" and {len(details) - 4} more" if len(details) > 4 else ""  # noqa: PLR2004
+    return f"{kind.value}: {changed}{more}" if changed else kind.value
+
+
+def _details(step: StepEventMetadata) -> Iterator[Detail]:
+    old = (step.old.inputs if step.old else None) or {}
+    new = (step.new.inputs if step.new else None) or {}
+    outputs = (step.old.outputs if step.old else None) or {}
+    if not step.detailed_diff:
+        for path in step.diffs or []:
+            yield _detail(path, old, new, replaces=path in (step.keys or []))
+        return
+    for path, difference in step.detailed_diff.items():
+        before = old if difference.input_diff else outputs
+        replaces = difference.diff_kind in REPLACING
+        yield _detail(path, before, new, replaces=replaces)
+
+
+REPLACING = {DiffKind.ADD_REPLACE, DiffKind.DELETE_REPLACE, DiffKind.UPDATE_REPLACE}
+
+
+def _detail(path: str, old: Mapping[str, Any], new: Mapping[str, Any], *, replaces: bool) -> Detail:
+    return Detail(path=path, before=text_at(old, path), after=text_at(new, path), replaces=replaces)
+
+
+def text_at(values: Mapping[str, Any], path: str) -> str:
+    """The value at an engine path such as `tags.Name` or `rules[0].port`, as text.
+
+    A secret is `[secret]` and a value that is not known yet `[unknown]`, at any depth.
+    """
+    current: Any = values
+    for part in _parts(path):
+        try:
+            current = current[int(part)] if isinstance(current, list) else current[part]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return ""
+    shown = plain(current)
+    text = shown if isinstance(shown, str) else json.dumps(shown, sort_keys=True)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
+
+
+def plain(value: Any) -> Any:
+    """A property value with secrets and unknowns replaced by what a reader may see."""
+    if isinstance(value, dict):
+        if SECRET_SIGNATURE in value:
+            return "[secret]"
+        return {key: plain(each) for key, each in value.items() if key != "__defaults"}
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    return "[unknown]" if value == UNKNOWN else value
+
+
+def _parts(path: str) -> list[str]:
+    return [
+        part.strip("\"'") for part in path.replace("[", ".").replace("]", "").split(".") if part
+    ]
