@@ -1,0 +1,1 @@
+"""Running playbooks, and what their events mean. The only package that imports ansible_runner."""

@@ -1,0 +1,247 @@
+"""One run of a playbook, with its events and nothing left behind that could hold a secret.
+
+ansible-runner keeps what a run was given (`env/`, `inventory/`) and hands it to the next run in
+the same folder, so that an apply can silently become a dry run. Each run here gets a folder of
+its own, which is deleted at the end together with the artifact that records the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ansible_runner
+
+from landfall.errors import CommandFailed, LandfallError, Unreachable, UsageError
+from landfall.model.environment import Environment
+
+RESULTS = frozenset(
+    {
+        "runner_on_ok",
+        "runner_on_failed",
+        "runner_on_unreachable",
+        "runner_on_skipped",
+        "runner_item_on_ok",
+        "runner_item_on_failed",
+        "runner_item_on_skipped",
+    }
+)
+"""The events that say how a task went on a host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """How one task (or one item of its loop) went on one host.
+
+    `result` is what the module returned; a task with `no_log` returns only that it is censored.
+    """
+
+    event: str
+    host: str
+    task: str
+    role: str
+    action: str
+    result: Mapping[str, Any]
+    item: bool
+
+    @property
+    def changed(self) -> bool:
+        """Whether the task changed something, or in check mode would."""
+        return bool(self.result.get("changed"))
+
+    @property
+    def censored(self) -> bool:
+        """Whether the task hides its result."""
+        return "censored" in self.result
+
+    @property
+    def message(self) -> str:
+        """What a failed task says, its error stream included."""
+        parts = [str(self.result.get(key, "")).strip() for key in ("msg", "stderr", "stdout")]
+        return "\n".join(dict.fromkeys(part for part in parts if part))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run that has ended.
+
+    `counts` has per host the words of Ansible's own recap: ok, changed, dark, failures, skipped.
+    """
+
+    results: tuple[TaskResult, ...]
+    counts: Mapping[str, Mapping[str, int]]
+
+    @property
+    def changed(self) -> int:
+        """How many tasks changed something, over all hosts."""
+        return sum(host.get("changed", 0) for host in self.counts.values())
+
+
+def run(
+    environment: Environment,
+    playbook: str,
+    *,
+    check: bool = False,
+    tags: Sequence[str] = (),
+    limit: str = "",
+    variables: Mapping[str, object] | None = None,
+    on_result: Callable[[TaskResult], None] | None = None,
+    on_task: Callable[[str], None] | None = None,
+    tolerate: bool = False,
+) -> Run:
+    """Run a playbook of `playbooks/` against an environment's inventory.
+
+    Args:
+        environment: whose inventory is used.
+        playbook: file name below `playbooks/`.
+        check: look only, change nothing (`--check --diff`).
+        tags: run only what carries one of these.
+        limit: run only on these hosts.
+        variables: extra variables; they go through a file, never through argv.
+        on_result: gets each task's result as it comes.
+        on_task: gets the name of each task as it starts.
+        tolerate: return the run even where hosts failed or did not answer (for previews).
+
+    Raises:
+        Unreachable: a host does not answer.
+        CommandFailed: a task failed; the message names host, task and reason.
+        LandfallError: nothing ran at all (no host matched, say).
+    """
+    results: list[TaskResult] = []
+    stray: list[str] = []
+
+    def handle(event: dict[str, Any]) -> bool:
+        kind, data = event["event"], event.get("event_data") or {}
+        if kind == "playbook_on_task_start" and on_task is not None:
+            on_task(_task_name(data))
+        elif kind in RESULTS:
+            results.append(_result(kind, data))
+            if on_result is not None:
+                on_result(results[-1])
+        elif kind in {"verbose", "error"} and event.get("stdout"):
+            stray.append(event["stdout"])
+        return False
+
+    with _folder() as name:
+        folder = Path(name)
+        done = _start(
+            environment,
+            playbook,
+            folder,
+            handle,
+            command=_command_line(check=check, tags=tags, folder=folder, variables=variables),
+            limit=limit,
+        )
+    if done.status == "canceled":
+        raise LandfallError("the playbook was interrupted")
+    if not done.counts:
+        raise LandfallError(f"{playbook} ran on no host\n" + "\n".join(stray[-15:]))
+    ended = Run(results=tuple(results), counts=done.counts)
+    if not tolerate:
+        _raise_failures(ended)
+    return ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Done:
+    status: str
+    counts: Mapping[str, Mapping[str, int]]
+
+
+def _start(
+    environment: Environment,
+    playbook: str,
+    folder: Path,
+    handle: Callable[[dict[str, Any]], bool],
+    *,
+    command: str,
+    limit: str,
+) -> _Done:
+    if not (environment.root / "playbooks" / playbook).is_file():
+        raise UsageError(f"playbooks/{playbook} does not exist")
+    runner = ansible_runner.run(
+        private_data_dir=str(folder),
+        project_dir=str(environment.root),
+        playbook=f"playbooks/{playbook}",
+        inventory=str(environment.inventory),
+        cmdline=command or None,
+        limit=limit or None,
+        envvars={
+            "ANSIBLE_CONFIG": str(environment.root / "ansible.cfg"),
+            "ANSIBLE_FORCE_COLOR": "false",
+            "ANSIBLE_NOCOLOR": "true",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        },
+        event_handler=handle,
+        quiet=True,
+        settings={"suppress_output_file": True, "idle_timeout": 600},
+    )
+    stats = runner.stats or {}
+    hosts = sorted({host for counted in stats.values() for host in counted})
+    counts = {host: {word: found.get(host, 0) for word, found in stats.items()} for host in hosts}
+    return _Done(status=str(runner.status), counts=counts)
+
+
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A private folder for one run, in memory where there is such a place, always deleted."""
+    memory = Path("/dev/shm")  # noqa: S108  so that nothing of a run reaches a disk
+    where = memory if os.access(memory, os.W_OK) else None
+    return tempfile.TemporaryDirectory(
+        prefix="landfall-run-", dir=where, ignore_cleanup_errors=True
+    )
+
+
+def _command_line(
+    *, check: bool, tags: Sequence[str], folder: Path, variables: Mapping[str, object] | None
+) -> str:
+    words = ["--check", "--diff"] if check else ["--diff"]
+    if tags:
+        words += ["--tags", ",".join(tags)]
+    if variables:
+        path = folder / "variables.json"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(variables))
+        words += ["--extra-vars", f"@{path}"]
+    return " ".join(words)
+
+
+def _result(kind: str, data: Mapping[str, Any]) -> TaskResult:
+    return TaskResult(
+        event=kind,
+        host=str(data.get("host", "")),
+        task=_task_name(data),
+        role=str(data.get("role", "")),
+        action=str(data.get("resolved_action") or data.get("task_action") or ""),
+        result=data.get("res") or {},
+        item=kind.startswith("runner_item"),
+    )
+
+
+def _task_name(data: Mapping[str, Any]) -> str:
+    name = str(data.get("task") or data.get("name") or "")
+    role = str(data.get("role", ""))
+    return name if not role or name.startswith(f"{role} : ") else f"{role} : {name}"
+
+
+def _raise_failures(ended: Run) -> None:
+    lost = [host for host, words in ended.counts.items() if words.get("dark")]
+    if lost:
+        reasons = [each.message for each in ended.results if each.event == "runner_on_unreachable"]
+        raise Unreachable(
+            f"{', '.join(lost)} did not answer\n" + "\n".join(dict.fromkeys(reasons)),
+            hint="landfall status shows what runs; landfall up boots the rehearsal's hosts",
+        )
+    failed = [
+        each
+        for each in ended.results
+        if each.event == "runner_on_failed" and not each.result.get("ignore_errors")
+    ]
+    if any(words.get("failures") for words in ended.counts.values()):
+        lines = [f"{each.host}: {each.task}\n{each.message}" for each in failed]
+        raise CommandFailed("\n".join(lines) or "a task failed")

@@ -1,0 +1,1 @@
+"""From changes to one report, in the order: mask, escape, drop whole sections, write."""
