@@ -1,0 +1,269 @@
+"""ONNX Runtime on a CPU: the embedded backend. All that we know of the tool is here.
+
+The model is a graph with GroupQueryAttention over a key-value cache (inputs `ids`, `pos`,
+`seqlens_k`, `total_len`, `past_k_0`...; outputs `logits`, `present_k_0`...). Past and present are
+bound to the same memory, so a step reads and writes only the part of the cache in use.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engines.backends import Ids, Logits, Step
+from landfall.errors import IntegrityError, Problem
+
+NAME = "onnxruntime"
+PACKAGE = "onnxruntime"
+
+SINCE, BEFORE = (1, 31), (1, 32)
+"""The versions that our tests ran with; the contrib operators promise nothing beyond one."""
+
+BITS = {"int8": 8, "int4": 4}
+PRECISIONS = ("float32", *BITS)
+TARGET = "cpu"
+
+BLOCK = 32
+"""Weights that share one scale."""
+ACCURACY_LEVEL = 4
+"""Activations as int8 per row: fast, and a row's numbers do not depend on its neighbours (a
+dynamically quantised graph takes one scale over the whole batch, so they would)."""
+
+GRAPH = "model.onnx"
+COPIED = (
+    "config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json",
+)  # fmt: skip
+"""What serving needs beside the graph."""
+
+PROVIDER = "CPUExecutionProvider"
+FLOAT_BYTES = 4
+QUIET = 3
+"""ONNX Runtime's log level for errors."""
+
+
+def problems(*, precision: str, target: str) -> list[Problem]:
+    """What ONNX Runtime cannot do, with what would be right."""
+    found = []
+    if precision not in PRECISIONS:
+        message = f"{NAME} cannot do {precision}; it can do {', '.join(PRECISIONS)}"
+        found.append(Problem(path="precision", message=message))
+    if target != TARGET:
+        message = f"{NAME} makes engines for {TARGET}, not for {target}"
+        found.append(Problem(path="target", message=message))
+    return found
+
+
+def version_problem(version: str | None) -> str:
+    """Why this version of ONNX Runtime is not good enough, or nothing."""
+    wanted = f"{'.'.join(map(str, SINCE))} or newer, older than {'.'.join(map(str, BEFORE))}"
+    if version is None:
+        return f"{PACKAGE} is not installed; needed is {wanted}"
+    match = re.match(r"(\d+)\.(\d+)", version)
+    if match is None or not SINCE <= (int(match[1]), int(match[2])) < BEFORE:
+        return f"{PACKAGE} {version} is not one that engines were tested with; needed is {wanted}"
+    return ""
+
+
+def quantiser(precision: str, version: str) -> str:
+    """The quantiser ships with ONNX Runtime, so its version is the same."""
+    if precision not in BITS:
+        return "none"
+    return f"MatMulNBits {version} bits={BITS[precision]} block={BLOCK} accuracy={ACCURACY_LEVEL}"
+
+
+def steps(precision: str) -> tuple[Step, ...]:
+    """Make the graph, then copy what serving needs beside it."""
+    copies = tuple(Step(action="copy", settings={"file": name}) for name in COPIED)
+    if precision not in BITS:
+        return (Step(action="copy", settings={"file": GRAPH}), *copies)
+    settings = {"bits": BITS[precision], "block": BLOCK, "accuracy_level": ACCURACY_LEVEL}
+    return (Step(action="quantise", settings=settings), *copies)
+
+
+def expected_bytes(precision: str, float_bytes: int) -> int:
+    """A lower bound: embeddings stay float32, since only constants of a MatMul are quantised."""
+    if precision not in BITS:
+        return float_bytes
+    per_weight = BITS[precision] / 8 + FLOAT_BYTES / BLOCK
+    return int(float_bytes * per_weight / FLOAT_BYTES)
+
+
+def carry_out(step: Step, source: Path, target: Path) -> None:
+    """Do one step of a build."""
+    settings = step.settings
+    match step.action:
+        case "copy":
+            shutil.copyfile(source / str(settings["file"]), target / str(settings["file"]))
+        case "quantise":
+            _quantise(source / GRAPH, target / GRAPH, settings)
+        case other:
+            raise IntegrityError(f"{NAME} knows no build step {other!r}: the plan is not ours")
+
+
+def open(folder: Path, *, slots: int, room: int, threads: int) -> Session:
+    """Load the graph in `folder` with a cache of `slots` rows of `room` tokens."""
+    return Session(folder / GRAPH, slots=slots, room=room, threads=threads)
+
+
+def _quantise(source: Path, target: Path, settings: Any) -> None:
+    import onnx
+    from onnxruntime.quantization.matmul_nbits_quantizer import (
+        DefaultWeightOnlyQuantConfig,
+        MatMulNBitsQuantizer,
+    )
+
+    # It tells of every node, which buries our own progress.
+    logging.getLogger(MatMulNBitsQuantizer.__module__).setLevel(logging.WARNING)
+    recipe = DefaultWeightOnlyQuantConfig(
+        block_size=int(settings["block"]),
+        is_symmetric=True,
+        accuracy_level=int(settings["accuracy_level"]),
+        bits=int(settings["bits"]),
+    )
+    work = MatMulNBitsQuantizer(onnx.load(source), algo_config=recipe)
+    work.process()
+    work.model.save_model_to_file(str(target))
+
+
+class Session:
+    """A loaded graph and its cache: the `Runtime` of this backend."""
+
+    def __init__(self, graph: Path, *, slots: int, room: int, threads: int) -> None:
+        self._session = _load(graph, threads)
+        self.slots = slots
+        self.room = room
+        shapes = {each.name: each.shape for each in self._session.get_inputs()}
+        outputs = {each.name: each.shape for each in self._session.get_outputs()}
+        self._layers = sorted(name.removeprefix("past_") for name in shapes if "past_" in name)
+        if not self._layers or "logits" not in outputs:
+            raise IntegrityError(f"{graph}: not a graph with a key-value cache")
+        self.vocabulary = int(outputs["logits"][2])
+        self._cache = {
+            name: np.zeros(
+                (slots, shapes[f"past_{name}"][1], room, shapes[f"past_{name}"][3]), np.float32
+            )
+            for name in self._layers
+        }
+        # Binding again at every step costs as much as a small model's step, so there is one
+        # binding for each number of rows, all on the same memory.
+        self._ids = np.zeros((slots, 1), np.int64)
+        self._positions = np.zeros((slots, 1), np.int64)
+        self._lengths = np.zeros(slots, np.int32)
+        self._total = np.zeros((), np.int32)
+        self._logits = np.zeros((slots, 1, self.vocabulary), np.float32)
+        self._bindings: dict[int, Any] = {}
+
+    def prefill(self, slot: int, ids: Ids, start: int) -> Logits:
+        """Read `ids` into row `slot` from position `start` on."""
+        end = start + len(ids)
+        self._check(ids, end)
+        logits = np.empty((1, len(ids), self.vocabulary), np.float32)
+        positions = np.arange(start, end, dtype=np.int64)[None]
+        binding = self._bind(
+            rows=slice(slot, slot + 1),
+            ids=np.ascontiguousarray(ids, np.int64)[None],
+            positions=positions,
+            lengths=np.array([end - 1], np.int32),
+            total=np.array(end, np.int32),
+            logits=logits,
+        )
+        self._session.run_with_iobinding(binding.bound)
+        found: Logits = logits[0]
+        return found
+
+    def decode(self, ids: Ids, lengths: npt.NDArray[np.int32]) -> Logits:
+        """One token for each of the first `len(ids)` rows."""
+        rows = len(ids)
+        longest = int(lengths.max()) + 1
+        self._check(ids, longest)
+        self._ids[:rows, 0] = ids
+        self._positions[:rows, 0] = lengths
+        self._lengths[:rows] = lengths
+        self._total[()] = longest
+        binding = self._bindings.get(rows)
+        if binding is None:
+            binding = self._bindings[rows] = self._bind(
+                rows=slice(0, rows),
+                ids=self._ids[:rows],
+                positions=self._positions[:rows],
+                lengths=self._lengths[:rows],
+                total=self._total,
+                logits=self._logits[:rows],
+            )
+        self._session.run_with_iobinding(binding.bound)
+        return self._logits[:rows, 0]
+
+    def move(self, source: int, target: int, length: int) -> None:
+        """Copy the first `length` tokens of row `source` to row `target`."""
+        for cache in self._cache.values():
+            cache[target, :, :length] = cache[source, :, :length]
+
+    def _check(self, ids: Ids, end: int) -> None:
+        # A negative id or position wraps around silently inside the graph.
+        if ids.min() < 0 or ids.max() >= self.vocabulary:
+            raise ValueError(f"token ids must be from 0 to {self.vocabulary - 1}")
+        if end > self.room:
+            raise ValueError(f"a row has room for {self.room} tokens, not {end}")
+
+    def _bind(
+        self,
+        *,
+        rows: slice,
+        ids: Ids,
+        positions: Ids,
+        lengths: npt.NDArray[np.int32],
+        total: npt.NDArray[np.int32],
+        logits: Logits,
+    ) -> _Binding:
+        bound = self._session.io_binding()
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "ids": ids,
+            "pos": positions,
+            "seqlens_k": lengths,
+            "total_len": total,
+        }
+        for name, array in inputs.items():
+            _point(bound.bind_input, name, array)
+        for name in self._layers:
+            _point(bound.bind_input, f"past_{name}", self._cache[name][rows])
+            _point(bound.bind_output, f"present_{name}", self._cache[name][rows])
+        _point(bound.bind_output, "logits", logits)
+        return _Binding(bound, [*inputs.values(), logits])
+
+
+class _Binding:
+    """A binding by address, with the arrays that must outlive it."""
+
+    __slots__ = ("bound", "keep")
+
+    def __init__(self, bound: Any, keep: list[npt.NDArray[Any]]) -> None:
+        self.bound = bound
+        self.keep = keep
+
+
+def _point(bind: Callable[..., None], name: str, array: npt.NDArray[Any]) -> None:
+    # Rows of the cache are contiguous because a row is its first axis.
+    bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+
+
+def _load(graph: Path, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = QUIET
+    # Threads that spin between steps take the processor from the rest of the server.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(str(graph), options, providers=[PROVIDER])
+    except Exception as error:  # onnxruntime has many classes and no common base
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise IntegrityError(f"{graph}: ONNX Runtime cannot load it: {reason}") from error

@@ -1,0 +1,156 @@
+"""Carry out a plan: a model folder becomes an engine folder, measured, with its manifest.
+
+The engine appears whole, by one rename, or not at all. What a killed build left behind is removed
+by the next one; of two builds of one engine the second waits and finds it made.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import filelock
+import numpy as np
+
+from engines import backends, facts, gate, manifest, source
+from engines.backends import Backend, Step
+from engines.gate import Progress
+from engines.plan import Plan
+from landfall.errors import IntegrityError, Refused
+
+BUILDER = "landfall engines/1"
+THREADS = 1
+"""Threads per engine while it is measured; hosts scale by processes."""
+
+
+def run(plan: Plan, model: Path, out: Path, on_progress: Progress = lambda _: None) -> Path:
+    """Build `plan` from the model folder `model` into the folder `out`, and return `out`.
+
+    An engine of the same key that is there already is checked and kept.
+
+    Raises:
+        IntegrityError: the model's files are not those of the plan; names them.
+        Refused: this host is not the one that the plan was made for, or `out` is something else.
+        GateFailed: the engine lost more quality than the gates allow.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(out.parent / f".{out.name}.lock"):
+        for stale in out.parent.glob(f".{out.name}.partial-*"):
+            shutil.rmtree(stale)
+        if out.exists() and _made(plan, out):
+            on_progress(f"{plan.engine}: already built")
+            return out
+        host = _host(plan)
+        on_progress(f"{plan.engine}: verifying {plan.source.name} version {plan.source.version}")
+        source.verify(model, plan.source)
+        partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
+        try:
+            _make(plan, model, partial, host, on_progress)
+            partial.chmod(0o755)
+            if out.exists():  # damaged: checked above
+                shutil.rmtree(out)
+            partial.rename(out)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+    return out
+
+
+def _made(plan: Plan, out: Path) -> bool:
+    """Whether `out` is this engine, whole. A damaged engine is made again; others are not ours."""
+    if not (out / manifest.FILE).exists() and any(out.iterdir()):
+        raise Refused(f"{out} is not an engine and not empty", hint="Give another folder.")
+    try:
+        found = manifest.check(out).predicate.key
+    except IntegrityError:
+        return False
+    if found != plan.key:
+        raise Refused(f"{out} holds the engine {found}", hint="Give another folder.")
+    return True
+
+
+def _host(plan: Plan) -> facts.Facts:
+    """The facts of this host, where it is one that the plan was made for."""
+    host = facts.read()
+    backend = backends.find(plan.backend)
+    version = host.packages.get(backend.PACKAGE)
+    wrong = backend.version_problem(version)
+    # The key does not cover the steps: they follow from the precision, and from nothing else.
+    planned = [(each.action, each.settings) for each in plan.steps]
+    if planned != [(each.action, dict(each.settings)) for each in backend.steps(plan.precision)]:
+        raise Refused(f"the plan of {plan.engine} has other steps than {plan.backend} would do")
+    here = {"backend": f"{plan.backend} {version}"}
+    if plan.target == "cpu":
+        here["target"] = host.isa_class
+    differing = [
+        f"{name} is {found}, planned was {plan.parts.get(name)}"
+        for name, found in here.items()
+        if plan.parts.get(name) != found
+    ]
+    if wrong or differing:
+        raise Refused(
+            f"the plan of {plan.engine} is for another host: {'; '.join(differing) or wrong}",
+            hint="Plan again with the facts of this host: python -m engines facts --json",
+        )
+    return host
+
+
+def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress: Progress) -> None:
+    backend = backends.find(plan.backend)
+    for each in plan.steps:
+        step = Step(action=each.action, settings=each.settings)
+        on_progress(f"{plan.engine}: {_describe(step)}")
+        backend.carry_out(step, model, folder)
+    on_progress(f"{plan.engine}: measuring quality and speed")
+    quality, measured = _measure(plan, backend, model, folder)
+    built = os.environ.get("SOURCE_DATE_EPOCH")
+    moment = dt.datetime.fromtimestamp(int(built), dt.UTC) if built else dt.datetime.now(dt.UTC)
+    predicate = manifest.Predicate(
+        engine=plan.engine,
+        key=plan.key,
+        parts=plan.parts,
+        backend=plan.backend,
+        backend_version=host.packages[backend.PACKAGE],
+        precision=plan.precision,
+        target=plan.target,
+        classification=plan.classification,
+        slots=plan.slots,
+        room=plan.room,
+        builder=BUILDER,
+        built=moment.isoformat(timespec="seconds"),
+        host=host,
+        materials=manifest.Materials(
+            model=plan.source.name,
+            version=plan.source.version,
+            files=plan.source.files,
+            training_data=plan.source.data_digest,
+        ),
+        quality=quality,
+        speed=measured,
+    )
+    manifest.write(folder, predicate)
+    on_progress(
+        f"{plan.engine}: perplexity {quality.engine:.4f} ({quality.ratio:.4f} of float32),"
+        f" {measured.tokens_per_second:.0f} tokens/s"
+    )
+
+
+def _measure(
+    plan: Plan, backend: Backend, model: Path, folder: Path
+) -> tuple[manifest.Gate, manifest.Speed]:
+    rows = gate.held_out(model, room=plan.room)
+    reference = backend.open(model, slots=1, room=plan.room, threads=THREADS)
+    before = gate.perplexity(reference, rows)
+    del reference  # two models at a time are only needed here
+    engine = backend.open(folder, slots=1, room=plan.room, threads=THREADS)
+    after = gate.perplexity(engine, rows)
+    quality = gate.judge(plan.gates.quality, reference=before, engine=after)
+    return quality, gate.speed(engine, np.asarray(rows[0]))
+
+
+def _describe(step: Step) -> str:
+    words = " ".join(f"{name}={value}" for name, value in step.settings.items())
+    return f"{step.action} {words}".strip()
