@@ -19,6 +19,9 @@ CGROUPS = Path("/sys/fs/cgroup")
 HYBRID = ("systemd", "unified", "memory")
 """Trees that a host gets a branch of where cgroup v1 and v2 stand side by side."""
 
+PROPAGATE = Path("/run/systemd/nspawn/propagate")
+"""Where nspawn keeps a folder per container; it stays behind when nspawn is killed."""
+
 GRACE_S = 15.0
 """How long an orderly shutdown may take; 2 s is usual."""
 
@@ -64,6 +67,11 @@ class Machine:
     host_key: Path
 
     @property
+    def machine(self) -> str:
+        """Its name among all containers of this machine."""
+        return f"{self.namespace}-{self.host.name}"
+
+    @property
     def cgroups(self) -> tuple[Path, ...]:
         """Its own branch in every cgroup tree of this machine."""
         return tuple(root / "landfall" / self.namespace / self.host.name for root in cgroup_roots())
@@ -89,7 +97,7 @@ class Machine:
             "--",
             *("nsenter", f"--net={NAMESPACES / self.namespace}", "systemd-nspawn", "--quiet"),
             *("--boot", f"--directory={self.folder / 'merged'}"),
-            *(f"--machine={self.namespace}-{self.host.name}", f"--hostname={self.host.name}"),
+            *(f"--machine={self.machine}", f"--hostname={self.host.name}"),
             *("--register=no", "--keep-unit", f"--network-bridge={self.bridge}"),
             # bpf: without it IPAddressDeny= is silently not enforced
             *("--capability=all", "--system-call-filter=bpf"),
@@ -119,6 +127,8 @@ class Machine:
         process.wait_until(gone, timeout_s=GRACE_S)
         for cgroup in self.cgroups:
             _remove_cgroup(cgroup)
+        with contextlib.suppress(OSError):
+            (PROPAGATE / self.machine).rmdir()
 
     def _identity(self) -> None:
         """Give the disk a name, an address, a machine id and its pinned ssh host key."""

@@ -280,15 +280,20 @@ class Rack:
         """Wait until a host has booted and its ssh answers through the door."""
         record = self._record(f"host-{host.name}")
 
-        def answers() -> bool:
-            greeting = door.banner(self.namespace, host.address, SSH_PORT)
-            return greeting == b"SSH-" or process.recorded(record) is None
-
-        process.wait_until(answers, timeout_s=BOOT_TIMEOUT_S)
-        booted = [*self.ssh(host.name), "systemctl is-system-running --wait"]
         state = ""
-        if process.recorded(record) is not None:
-            state = process.run(booted, check=False, timeout_s=BOOT_TIMEOUT_S).stdout.strip()
+
+        def booted() -> bool:
+            """Whether it has booted; also true when it has ended, and nothing is to wait for."""
+            nonlocal state
+            if process.recorded(record) is None:
+                return True
+            if door.banner(self.namespace, host.address, SSH_PORT) != b"SSH-":
+                return False
+            asked = [*self.ssh(host.name), "systemctl is-system-running --wait"]
+            state = process.run(asked, check=False, timeout_s=BOOT_TIMEOUT_S).stdout.strip()
+            return bool(state)
+
+        process.wait_until(booted, timeout_s=BOOT_TIMEOUT_S)
         if state not in {"running", "degraded"}:
             log = self.state / "logs" / f"host-{host.name}.log"
             tail = process.Daemon(name=host.name, pid=0, started=0, log=str(log)).tail()
