@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import jinja2
+import jinja2.sandbox
 
 from landfall.errors import InvalidInput, Problem
 
@@ -43,3 +44,20 @@ def render(template: str, values: Mapping[str, object], *, folder: Path = TEMPLA
         raise InvalidInput(
             f"templates/{template}", [Problem(path=where, message=str(error.message))]
         ) from error
+
+
+def render_text(source: str, values: Mapping[str, object]) -> str:
+    """The text of a template that came with data, e.g. a model's chat template, in a sandbox.
+
+    Raises:
+        InvalidInput: the template is not valid, uses what is not given, or reaches outside.
+    """
+    sandbox = jinja2.sandbox.ImmutableSandboxedEnvironment(
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    try:
+        return sandbox.from_string(source).render(values)
+    except (jinja2.TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Of the values only their names may be told: they can be somebody's prompt.
+        message = f"the template failed: {type(error).__name__}"
+        raise InvalidInput("template", [Problem(path="", message=message)]) from error

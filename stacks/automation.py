@@ -116,6 +116,11 @@ def outputs(session: Session) -> dict[str, object]:
     return _run(session, lambda stack: _plain(stack.outputs()), None)  # type: ignore[no-any-return]
 
 
+def make_stack(session: Session, name: str) -> None:
+    """Make the empty stack `name` in the session's state, if it is not there."""
+    _workspace_stack(session, name, lambda: None)
+
+
 def _run(session: Session, act: Callable[[auto.Stack], Any], collector: Collector | None) -> Any:
     problems: list[InvalidInput] = []
 
@@ -127,21 +132,21 @@ def _run(session: Session, act: Callable[[auto.Stack], Any], collector: Collecto
             raise
 
     try:
-        return act(_stack(session, program))
+        return act(_workspace_stack(session, session.environment.name, program))
     except auto.errors.CommandError as error:
         if problems:
             raise problems[0] from error
         raise _failed(error, collector) from error
 
 
-def _stack(session: Session, program: Callable[[], None]) -> auto.Stack:
+def _workspace_stack(session: Session, name: str, program: Callable[[], None]) -> auto.Stack:
     options = auto.LocalWorkspaceOptions(
         work_dir=str(session.environment.root),
         env_vars=session.engine_environment(),
         pulumi_command=auto.PulumiCommand(root=str(session.toolchain.pulumi.parent.parent)),
     )
     return auto.create_or_select_stack(
-        stack_name=session.environment.name,
+        stack_name=name,
         project_name=PROJECT,
         program=program,
         opts=options,

@@ -1,1 +1,1 @@
-"""The command."""
+"""The command: arguments to calls. The only package that sees all of Landfall."""

@@ -14,6 +14,10 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 """The checkout: Landfall runs from its repository, it is not installed elsewhere."""
 
 
+REHEARSAL = "dev"
+"""The environment whose site is the virtual rack."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
     """Where everything of one environment stands."""
@@ -55,6 +59,21 @@ class Environment:
     def handoff_file(self) -> Path:
         """What the cloud told the site, last time."""
         return self.work / "handoff.json"
+
+    @property
+    def wheelhouse_file(self) -> Path:
+        """Where hosts get Landfall's wheels: an address and a digest."""
+        return self.work / "wheelhouse.json"
+
+    @property
+    def services_file(self) -> Path:
+        """The addresses of the services that stand in for the account, in a rehearsal."""
+        return self.work / "services.json"
+
+    @property
+    def rehearsal(self) -> bool:
+        """Whether its cloud, its hosts and its services are stand-ins on this machine."""
+        return self.name == REHEARSAL
 
     @property
     def store(self) -> Path:

@@ -58,7 +58,11 @@ def parse(kind: type[Parsed], value: object, *, source: str, root: str = "") -> 
 def problems_of(error: ValidationError, kind: type[BaseModel], root: str = "") -> list[Problem]:
     """What pydantic found, in our words, with a suggestion for an unknown key."""
     found = []
-    for each in error.errors():
+    errors = error.errors()
+    for each in errors:
+        # An item that is wrong is also missing from its list's length: one problem, not two.
+        if each["type"] == "too_short" and any(_below(each["loc"], e["loc"]) for e in errors):
+            continue
         location = [str(part) for part in each["loc"]]
         path = ".".join([*([root] if root else []), *location])
         match each["type"]:
@@ -72,6 +76,10 @@ def problems_of(error: ValidationError, kind: type[BaseModel], root: str = "") -
                 message = f"{each['msg'].removeprefix('Input ').strip()}, not {each['input']!r}"
         found.append(Problem(path=path, message=message))
     return found
+
+
+def _below(outer: tuple[int | str, ...], inner: tuple[int | str, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _suggest(location: list[str], kind: type[BaseModel]) -> str:

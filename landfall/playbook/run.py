@@ -12,13 +12,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
 
-from landfall.errors import CommandFailed, LandfallError, Unreachable, UsageError
+from landfall.errors import CommandFailed, Interrupted, LandfallError, Unreachable, UsageError
 from landfall.model.environment import Environment
 
 RESULTS = frozenset(
@@ -113,39 +113,42 @@ def run(
         CommandFailed: a task failed; the message names host, task and reason.
         LandfallError: nothing ran at all (no host matched, say).
     """
-    results: list[TaskResult] = []
-    stray: list[str] = []
-
-    def handle(event: dict[str, Any]) -> bool:
-        kind, data = event["event"], event.get("event_data") or {}
-        if kind == "playbook_on_task_start" and on_task is not None:
-            on_task(_task_name(data))
-        elif kind in RESULTS:
-            results.append(_result(kind, data))
-            if on_result is not None:
-                on_result(results[-1])
-        elif kind in {"verbose", "error"} and event.get("stdout"):
-            stray.append(event["stdout"])
-        return False
-
+    events = _Events(on_result=on_result, on_task=on_task)
     with _folder() as name:
         folder = Path(name)
-        done = _start(
-            environment,
-            playbook,
-            folder,
-            handle,
-            command=_command_line(check=check, tags=tags, folder=folder, variables=variables),
-            limit=limit,
-        )
+        command = _command_line(check=check, tags=tags, folder=folder, variables=variables)
+        done = _start(environment, playbook, folder, events, command=command, limit=limit)
     if done.status == "canceled":
-        raise LandfallError("the playbook was interrupted")
+        raise Interrupted("the playbook was interrupted")
     if not done.counts:
-        raise LandfallError(f"{playbook} ran on no host\n" + "\n".join(stray[-15:]))
-    ended = Run(results=tuple(results), counts=done.counts)
+        raise LandfallError(f"{playbook} ran on no host\n" + "\n".join(events.stray[-15:]))
+    ended = Run(results=tuple(events.results), counts=done.counts)
     if not tolerate:
         _raise_failures(ended)
     return ended
+
+
+@dataclass(kw_only=True)
+class _Events:
+    """Takes the runner's events, keeps the results of tasks and passes them on."""
+
+    on_result: Callable[[TaskResult], None] | None
+    on_task: Callable[[str], None] | None
+    results: list[TaskResult] = field(default_factory=list)
+    stray: list[str] = field(default_factory=list)
+
+    def __call__(self, event: dict[str, Any]) -> bool:
+        """Take one event; False tells the runner to keep no file of it."""
+        kind, data = event["event"], event.get("event_data") or {}
+        if kind == "playbook_on_task_start" and self.on_task is not None:
+            self.on_task(_task_name(data))
+        elif kind in RESULTS:
+            self.results.append(_result(kind, data))
+            if self.on_result is not None:
+                self.on_result(self.results[-1])
+        elif kind in {"verbose", "error"} and event.get("stdout"):
+            self.stray.append(event["stdout"])
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

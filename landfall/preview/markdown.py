@@ -73,8 +73,8 @@ def _table(report: Report) -> Iterator[str]:
     for half in Half:
         counted = count(of_half(report, half))
         cells = [str(counted[kind]) if counted[kind] else "" for kind in kinds]
-        same = report.unchanged.get(half)
-        yield f"| {TITLE[half]} | {' | '.join(cells)} | {'not looked at' if same is None else same} |"
+        cells.append(str(report.unchanged.get(half, "not looked at")))
+        yield f"| {TITLE[half]} | {' | '.join(cells)} |"
 
 
 def _first_look(change: Change) -> str:

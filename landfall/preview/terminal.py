@@ -11,6 +11,8 @@ from landfall.model.change import Change, Half, Kind, Report, count
 from landfall.preview.order import worst_first
 from landfall.preview.wording import SIGN, TITLE, headline, of_half
 
+NONE = "(none)"
+
 STYLE: dict[Kind, str] = {
     Kind.CREATE: "green",
     Kind.UPDATE: "yellow",
@@ -66,7 +68,9 @@ def _print(change: Change, console: Console) -> None:
     for detail in change.details:
         mark = "  (replaces)" if detail.replaces else ""
         console.print(
-            Text(f"           {detail.path}: {detail.before or '–'} → {detail.after or '–'}{mark}")
+            Text(
+                f"           {detail.path}: {detail.before or NONE} → {detail.after or NONE}{mark}"
+            )
         )
     for line in change.diff.splitlines():
         colour = {"+": "green", "-": "red"}.get(line[:1], "dim")

@@ -1,0 +1,1 @@
+"""What spans the halves, as lists of small functions; commands only call these."""

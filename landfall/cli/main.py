@@ -1,0 +1,78 @@
+"""The `landfall` command: its commands, and the one handler for every error."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from landfall.cli import (
+    ask,
+    demo,
+    doctor,
+    down,
+    engine,
+    handoff,
+    offline,
+    preview,
+    site,
+    status,
+    up,
+)
+from landfall.errors import Interrupted, LandfallError
+
+app = typer.Typer(
+    name="landfall",
+    help="Train in the cloud, infer on your own metal.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for module in (doctor, up, down, preview, site, ask, status, offline, handoff, demo):
+    app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
+app.add_typer(engine.app, name="engine")
+
+
+def main() -> None:
+    """Run the command; end with the exit code of what went wrong, if anything did."""
+    signal.signal(signal.SIGTERM, _terminated)
+    console = Console(stderr=True, soft_wrap=True)
+    try:
+        app(standalone_mode=False)
+    except LandfallError as error:
+        console.print(f"[bold red]error[/] {escape(error.message)}")
+        if error.hint:
+            console.print(f"[bold]hint[/]  {escape(error.hint)}")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print("[bold]interrupted[/]: what was begun has been ended; run it again to go on")
+        sys.exit(Interrupted.exit_code)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except Exception as error:
+        _click_error(error, console)
+
+
+def _click_error(error: Exception, console: Console) -> None:
+    """Usage errors of the argument parser, without its traceback; anything else goes on."""
+    shown = getattr(error, "format_message", None)
+    if shown is None:
+        raise error
+    console.print(f"[bold red]error[/] {escape(shown())}")
+    console.print("[bold]hint[/]  landfall --help shows every command")
+    sys.exit(int(getattr(error, "exit_code", 2)))
+
+
+def _terminated(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What roles need to know, computed from the files of an environment.
+
+The values are the same whether a playbook is run by hand or by the command.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from landfall.model import release as releases
+from landfall.model import site as sites
+from landfall.model.environment import Environment
+from landfall.model.routing import destinations, port_of, routes
+
+ENGINE, SIGNATURE, PUBLIC_KEY = "engine", "engine.sig", "signing.pub"
+"""Where an engine, its signature and the key that checks it stand below store and keys."""
+
+
+def compute(environment: Environment) -> dict[str, object]:
+    """Variables for every host of an environment, all named `landfall_…`.
+
+    Raises:
+        InvalidInput: the site or a release file is wrong.
+    """
+    site = sites.load(environment)
+    released = releases.load(environment)
+    return {
+        "landfall_environment": environment.name,
+        "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
+        "landfall_routes": [asdict(route) for route in routes(released)],
+        "landfall_destinations": [asdict(each) for each in destinations(site)],
+        "landfall_engines": [_engine(environment, name, key) for name, key in _released(released)],
+        "landfall_public_key": str(environment.keys / PUBLIC_KEY),
+        "landfall_handoff": _read(environment.handoff_file),
+        "landfall_wheelhouse": _read(environment.wheelhouse_file),
+        "landfall_secrets_endpoint": _read(environment.services_file).get("aws", ""),
+    }
+
+
+def _released(released: dict[str, releases.Release]) -> list[tuple[str, str]]:
+    return [(name, each.key) for name in sorted(released) for each in released[name].engines]
+
+
+def _engine(environment: Environment, name: str, key: str) -> dict[str, object]:
+    folder = environment.store / key
+    return {
+        "key": key,
+        "name": name,
+        "source": str(folder / ENGINE),
+        "signature": str(folder / SIGNATURE),
+        "port": port_of(key),
+    }
+
+
+def _read(path: Path) -> dict[str, object]:
+    """A JSON file that an earlier step left, or nothing where that step has not run yet."""
+    return dict(json.loads(path.read_text())) if path.exists() else {}

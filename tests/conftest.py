@@ -1,0 +1,70 @@
+"""What every test may rely on, and how a test that cannot run here says so."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from landfall.model.environment import ROOT, Environment, cache_folder
+
+IN_CI = os.environ.get("CI") == "true"
+
+
+def missing_for(marker: str) -> str:
+    """What this machine lacks for tests that carry `marker`; "" where nothing is."""
+    if marker == "engine":
+        from stacks.toolchain import find
+
+        return "" if find(cache_folder()) else "no Pulumi command (nox -s setup gets one)"
+    if marker == "host":
+        from rehearsal.preflight import preflight
+
+        return "; ".join(preflight())
+    if marker == "nginx":
+        return "" if shutil.which("nginx") else "no nginx (apt-get install nginx-light)"
+    return ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip, visibly, what cannot run here; in CI a skip is a failure instead."""
+    reasons = {name: missing_for(name) for name in ("engine", "host", "nginx")}
+    for item in items:
+        for name, reason in reasons.items():
+            if reason and item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"cannot run here: {reason}"))
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """In CI, a test that should run and was skipped has failed."""
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where it should run: {report.longrepr}"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of the files that people write: stacks' configuration, inventories, releases."""
+    for name in ("inventories", "releases"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for path in ROOT.glob("Pulumi*.yaml"):
+        shutil.copy(path, tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def dev(checkout: Path) -> Environment:
+    """The environment dev of the copy."""
+    return Environment(name="dev", root=checkout)
