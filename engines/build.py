@@ -120,7 +120,7 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
         slots=plan.slots,
         room=plan.room,
         builder=BUILDER,
-        built=moment.isoformat(timespec="seconds"),
+        built=moment.replace(microsecond=0),
         host=host,
         materials=manifest.Materials(
             model=plan.source.name,

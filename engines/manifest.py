@@ -6,6 +6,7 @@ is covered: verify the signature first, then trust what the manifest says.
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Literal
@@ -57,7 +58,7 @@ class Speed(Written):
 
 
 class Predicate(Written):
-    """Everything that we attest about an engine. `built` is a UTC time in ISO 8601."""
+    """Everything that we attest about an engine. `built` is in UTC."""
 
     engine: str
     key: str
@@ -70,7 +71,7 @@ class Predicate(Written):
     slots: int
     room: int
     builder: str
-    built: str
+    built: dt.datetime
     host: Facts
     materials: Materials
     quality: Gate

@@ -33,14 +33,22 @@ class Tokenizer:
         """`text` as bytes; no spelling is special."""
         return list(text.encode("utf-8", errors="replace"))
 
-    def encode_marked(self, text: str) -> list[int]:
-        """`text` with the spellings of special tokens read as these."""
-        if not self.special:
-            return self.encode(text)
+    def encode_marked(self, text: str, *, guard: str = "") -> list[int]:
+        """`text` with the spellings of special tokens read as these; `guard` is left out."""
+        pieces = re.split(self._pattern, text) if self.special else [text]
         found: list[int] = []
-        for piece in re.split(self._pattern, text):
-            found += [self.special[piece]] if piece in self.special else self.encode(piece)
+        for piece in pieces:
+            if piece in self.special:
+                found.append(self.special[piece])
+            else:
+                found += self.encode(piece.replace(guard, "") if guard else piece)
         return found
+
+    def shield(self, text: str, guard: str) -> str:
+        """`text` with every spelling of a special token broken by `guard`."""
+        for word in self.special:
+            text = text.replace(word, f"{word[0]}{guard}{word[1:]}")
+        return text
 
     def decode(self, ids: Iterable[int]) -> bytes:
         """The bytes that `ids` stand for; special tokens stand for none."""

@@ -1,0 +1,166 @@
+"""`python -m engines.serve`: verify an engine, load it, serve it until told to stop.
+
+Ends with 0 after SIGTERM or SIGINT, 1 where the engine is refused or fails, 2 for a wrong command
+line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from engines.serve import app
+from engines.serve.load import load
+from engines.serve.notify import notify, watchdog_s
+from engines.serve.service import Broken, Limits, Service
+from landfall.errors import Busy, LandfallError
+
+BACKLOG = 2048
+CHECK_S = 1.0
+"""How often the server looks whether its own engine still lives."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve one engine."""
+    arguments = _parser().parse_args(argv)
+    try:
+        # The port first: to be told that it is taken should not need a loaded model.
+        listener = _bind(arguments.host, arguments.port)
+        loaded = load(
+            arguments.engine,
+            signature=arguments.signature,
+            public_key=arguments.public_key,
+            threads=arguments.threads,
+            slots=arguments.slots,
+        )
+        longest = arguments.max_new_tokens or loaded.about.room - 1
+        limits = Limits(
+            max_queue=arguments.max_queue, max_new_tokens=longest, drain_s=arguments.drain_s
+        )
+        return asyncio.run(_serve(Service(arguments.name, loaded, limits), listener))
+    except LandfallError as error:
+        print(f"engines.serve: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+class _Quiet(uvicorn.Server):
+    """Uvicorn without its own idea of signals: we drain first, and end with 0."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _serve(service: Service, listener: socket.socket) -> int:
+    config = uvicorn.Config(
+        app.create(service),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        backlog=BACKLOG,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
+    server = _Quiet(config)
+    stop, now = asyncio.Event(), asyncio.Event()
+
+    def on_signal() -> None:
+        (now if stop.is_set() else stop).set()  # a second signal does not wait for the drain
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    watching = asyncio.create_task(_watch(service))
+    stopping = asyncio.create_task(stop.wait())
+    starting = asyncio.create_task(_start(service))
+    await asyncio.wait({serving, watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    reason = service.not_live()
+    if reason:
+        print(f"engines.serve: {reason}", file=sys.stderr)
+    else:
+        notify("STOPPING=1")
+        await _first(service.drain(), now.wait())
+    server.should_exit = True
+    service.decoder.stop(timeout_s=1)
+    await serving
+    for task in (starting, watching, stopping):
+        task.cancel()
+    return 1 if reason else 0
+
+
+async def _start(service: Service) -> None:
+    with contextlib.suppress(Broken):  # the watch tells why
+        await service.start()
+        notify("READY=1")
+
+
+async def _watch(service: Service) -> None:
+    """Tell systemd that we live, as long as it is true; return when it no longer is."""
+    every = min(watchdog_s() or CHECK_S, CHECK_S)
+    while not service.not_live():
+        notify("WATCHDOG=1")
+        await asyncio.sleep(every)
+
+
+async def _first(*works: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(work) for work in works]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise Busy(
+            f"cannot listen on {host} port {port}: {error.strerror}",
+            hint="Another server may run there already.",
+        ) from error
+    return listener
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engines.serve", description=__doc__)
+    parser.add_argument("--engine", type=Path, required=True, help="the engine's folder")
+    parser.add_argument("--signature", type=Path, required=True)
+    parser.add_argument("--public-key", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--name", required=True, help="what clients give as the model")
+    parser.add_argument("--threads", type=_positive, default=1, help="of one step")
+    parser.add_argument("--slots", type=_positive, help="requests answered at a time")
+    parser.add_argument("--max-queue", type=_whole, default=64, help="requests that may wait")
+    parser.add_argument("--max-new-tokens", type=_positive, help="the longest answer")
+    parser.add_argument("--drain-s", type=float, default=30.0, help="patience when stopping")
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise argparse.ArgumentTypeError(f"must be a whole number, not {text}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,54 @@
+"""Tokens to text while they come: whole characters only, and never a part of a stop word."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+from engines.tokenizer import Tokenizer
+
+
+class TextStream:
+    """The text of one answer, piece by piece.
+
+    A character of several bytes is held back until it is whole, and text that may be the
+    beginning of a stop word until it is clear that it is not.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()) -> None:
+        self._tokenizer = tokenizer
+        self._stops = tuple(stops)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._held = ""
+        self.stopped = False
+
+    def feed(self, token: int) -> str:
+        """The text that is certain after `token`. After a stop word there is no more."""
+        return self._release(self._decoder.decode(self._tokenizer.decode((token,))))
+
+    def end(self) -> str:
+        """What was held back, at the end of the answer."""
+        text = self._release(self._decoder.decode(b"", final=True))
+        if not self.stopped:
+            text, self._held = text + self._held, ""
+        return text
+
+    def _release(self, new: str) -> str:
+        if self.stopped:
+            return ""
+        if not self._stops:
+            return new
+        text = self._held + new
+        found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            self.stopped, self._held = True, ""
+            return text[: min(found)]
+        keep = max(_overlap(text, stop) for stop in self._stops)
+        self._held = text[len(text) - keep :]
+        return text[: len(text) - keep]
+
+
+def _overlap(text: str, stop: str) -> int:
+    """How many characters at the end of `text` are the beginning of `stop`."""
+    longest = min(len(text), len(stop) - 1)
+    return next((size for size in range(longest, 0, -1) if text.endswith(stop[:size])), 0)
