@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import sys
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -42,6 +44,7 @@ CLIENT_GONE = 499
 TRACE = re.compile("00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 """W3C traceparent."""
 
+Result = TypeVar("Result")
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -170,13 +173,8 @@ async def _whole(exchange: _Exchange, request: Request) -> Response:
     async def collect() -> str:
         return "".join([piece async for piece in exchange.answer.pieces()])
 
-    work = asyncio.ensure_future(collect())
-    gone = asyncio.ensure_future(_gone(request))
     try:
-        await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            raise ClientDisconnect
-        text = work.result()
+        text = await _unless_gone(collect(), request.receive)
         exchange.succeed()
     except Broken:
         exchange.fail()
@@ -186,31 +184,56 @@ async def _whole(exchange: _Exchange, request: Request) -> Response:
     except ClientDisconnect:
         return Response(status_code=CLIENT_GONE)
     finally:
-        work.cancel()
-        gone.cancel()
         exchange.finish()
-    service = exchange.service
-    return JSONResponse(exchange.shape.whole(exchange.id, service.name, text, exchange.answer))
+    shape, name = exchange.shape, exchange.service.name
+    return JSONResponse(shape.whole(exchange.id, name, text, exchange.answer))
 
 
-async def _gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-class _EventStream(StreamingResponse):
+class _EventStream(Response):
     """The answer as server-sent events. However it ends, the row is freed."""
 
+    media_type = "text/event-stream"
+
     def __init__(self, exchange: _Exchange) -> None:
-        super().__init__(_events(exchange), media_type="text/event-stream", headers=STREAM_HEADERS)
+        super().__init__(headers=STREAM_HEADERS)
+        del self.headers["content-length"]
         self._exchange = exchange
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            with contextlib.suppress(ClientDisconnect):
+                await _unless_gone(self._write(send), receive)
         finally:
-            # A client that is gone at once never starts the generator, so this is not its work.
             self._exchange.finish()
+
+    async def _write(self, send: Send) -> None:
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        async for event in _events(self._exchange):
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _unless_gone(work: Coroutine[Any, Any, Result], receive: Receive) -> Result:
+    """What `work` returns.
+
+    Raises:
+        ClientDisconnect: the client left before; the work has been cancelled.
+    """
+
+    async def leave() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    doing, gone = asyncio.create_task(work), asyncio.create_task(leave())
+    try:
+        await asyncio.wait({doing, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not doing.done():
+            raise ClientDisconnect
+        return doing.result()
+    finally:
+        doing.cancel()
+        gone.cancel()
 
 
 async def _events(exchange: _Exchange) -> AsyncIterator[bytes]:

@@ -87,7 +87,7 @@ class Service:
         job = Job(
             ids=np.zeros(1, np.int64),
             max_tokens=1,
-            sampler=Sampler(temperature=1.0, seed=0),  # so that the first draw is not a client's
+            sampler=Sampler(temperature=1.0),  # the first draw loads modules; not a client's
             on_event=lambda event: None if done.done() else done.set_result(event),
         )
         self.decoder.submit(job)

@@ -1,0 +1,277 @@
+"""What the server costs: its tokens per second against a bare ONNX Runtime loop, as a ratio.
+
+`python -m bench.serve [--json]`. Both run the same engine (random weights, int8, some 2 ms per
+token) with one thread, one greedy stream each, in turns, so that what else the machine does hits
+both. The loop is written here, without anything of the server's. Goal: 0.9 or more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import shutil
+import socket
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from engines import build, facts, plan, sign, source
+from engines.spec import EngineSpec
+from examples.tiny_lm import graph
+from examples.tiny_lm.config import BYTES, SPECIAL, ModelConfig
+from landfall import process
+from landfall.errors import LandfallError
+from landfall.model.classification import Classification
+
+GOAL = 0.9
+SHAPE = ModelConfig(layers=12, heads=8, width=512, context=512)
+PROMPT = "What does a landfall mean? "
+TOKENS = 200
+ROUNDS = 8
+NAME = "bench"
+READY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Medians over the rounds; the ratio is the median of each round's own ratio.
+
+    Tokens per second are those of a whole answer, reading the prompt included.
+    """
+
+    loop_tokens_per_second: float
+    server_tokens_per_second: float
+    ratio: float
+    loop_first_token_ms: float
+    server_first_token_ms: float
+    rounds: int
+    tokens: int
+
+
+def model_folder(folder: Path, config: ModelConfig = SHAPE) -> Path:
+    """A model of random weights, with all files that a build reads."""
+    folder.mkdir(parents=True)
+    ir.save(graph.build(config, graph.random_weights(config)), folder / source.GRAPH)
+    tokenizer = {"type": "bytes", "special_tokens": SPECIAL}
+    texts = {
+        source.CONFIG: config.to_json(),
+        source.WEIGHTS: "none: random",
+        source.TOKENIZER: json.dumps(tokenizer),
+        source.CHAT_TEMPLATE: "{% for m in messages %}{{ m.content }}{% endfor %}",
+        source.GENERATION: json.dumps({"eos_token_id": []}),
+        source.EVALUATION: "A line to measure on. It is short, since weights are random.\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def engine(folder: Path) -> tuple[Path, Path, Path]:
+    """Build and sign the bench engine in `folder`: engine, signature, public key."""
+    spec = EngineSpec.model_validate(
+        {
+            "name": NAME,
+            "model": {"name": NAME, "version": "1"},
+            "precision": "int8",
+            "classification": "public",
+            "limits": {
+                "max_batch": 1,
+                "max_sequence": SHAPE.context,
+                "max_new_tokens": TOKENS,
+            },
+        }
+    )
+    model = model_folder(folder / "model")
+    found = source.read(model, name=NAME, version="1", classification=Classification.PUBLIC)
+    out = build.run(plan.plan(spec, found, facts.read()), model, folder / "engine")
+    private, public = sign.generate_keys(folder / "keys")
+    sign.sign(out, folder / "engine.sig", private)
+    return out, folder / "engine.sig", public
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One answer: tokens per second, seconds to the first piece of text, and the text."""
+
+    rate: float
+    first_s: float
+    text: str
+
+
+class Loop:
+    """The bare loop: one session, one binding, one row of cache."""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        room, head = SHAPE.context, SHAPE.head_dim
+        self._cache = {
+            f"{half}_{layer}": np.zeros((1, SHAPE.heads, room, head), np.float32)
+            for layer in range(SHAPE.layers)
+            for half in "kv"
+        }
+
+    def run(self, prompt: bytes) -> Run:
+        """One greedy answer."""
+        began = time.perf_counter()
+        ids = np.frombuffer(prompt, np.uint8).astype(np.int64)[None]
+        length = ids.shape[1]
+        step = self._binding(ids, np.arange(length)[None], length)
+        self._session.run_with_iobinding(step["bound"])
+        token = int(step["logits"][0, -1].argmax())
+        first = time.perf_counter() - began
+        made = [token]
+        step = self._binding(np.array([[token]]), np.array([[length]]), length + 1)
+        for each in range(TOKENS - 1):
+            step["ids"][0, 0] = token
+            step["pos"][0, 0] = step["seqlens_k"][0] = length + each
+            step["total_len"][()] = length + each + 1
+            self._session.run_with_iobinding(step["bound"])
+            token = int(step["logits"][0, 0].argmax())
+            made.append(token)
+        took = time.perf_counter() - began
+        text = bytes(each for each in made if each < BYTES).decode(errors="replace")
+        return Run(rate=TOKENS / took, first_s=first, text=text)
+
+    def _binding(self, ids: Any, positions: Any, total: int) -> dict[str, Any]:
+        bound = self._session.io_binding()
+        arrays: dict[str, Any] = {
+            "ids": np.ascontiguousarray(ids, np.int64),
+            "pos": np.ascontiguousarray(positions, np.int64),
+            "seqlens_k": np.array([total - 1], np.int32),
+            "total_len": np.array(total, np.int32),
+        }
+        logits = np.zeros((*arrays["ids"].shape, SHAPE.vocabulary), np.float32)
+        inputs = arrays | {f"past_{name}": array for name, array in self._cache.items()}
+        outputs = {f"present_{name}": array for name, array in self._cache.items()}
+        for bind, found in ((bound.bind_input, inputs), (bound.bind_output, outputs)):
+            for name, array in found.items():
+                bind(name, "cpu", 0, array.dtype.type, array.shape, array.ctypes.data)
+        bound.bind_output("logits", "cpu", 0, np.float32, logits.shape, logits.ctypes.data)
+        return {**arrays, "bound": bound, "logits": logits}
+
+
+def ask(connection: http.client.HTTPConnection) -> Run:
+    """One greedy answer, streamed."""
+    body = {
+        "model": NAME,
+        "prompt": PROMPT,
+        "max_tokens": TOKENS,
+        "temperature": 0,
+        "stream": True,
+        "stream_options": {"include_usage": True},
+    }
+    began = time.perf_counter()
+    connection.request("POST", "/v1/completions", json.dumps(body))
+    answer = connection.getresponse()
+    if answer.status != 200:
+        raise LandfallError(answer.read().decode())
+    first, made, text = 0.0, 0, ""
+    for line in answer:
+        if not line.startswith(b"data: {"):
+            continue
+        event = json.loads(line[6:])
+        if event["choices"] and event["choices"][0]["finish_reason"] is None:
+            first = first or time.perf_counter() - began
+            text += event["choices"][0]["text"]
+        made = event["usage"]["completion_tokens"] if event["usage"] else made
+    if made != TOKENS:
+        raise LandfallError(f"{made} tokens came, {TOKENS} were asked for")
+    return Run(rate=TOKENS / (time.perf_counter() - began), first_s=first, text=text)
+
+
+def compare(loop: Loop, connection: http.client.HTTPConnection) -> tuple[Run, Run]:
+    """One answer of each; they must be the same, or the comparison means nothing."""
+    bare, served = loop.run(PROMPT.encode()), ask(connection)
+    if bare.text != served.text:
+        raise LandfallError(f"the answers differ: {bare.text!r} and {served.text!r}")
+    return bare, served
+
+
+def measure(folder: Path, rounds: int) -> Figures:
+    """Build, serve and compare."""
+    built, signature, public = engine(folder)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    server = process.spawn(
+        [
+            *(sys.executable, "-m", "engines.serve", "--engine", built, "--name", NAME),
+            *("--signature", signature, "--public-key", public, "--port", str(port)),
+        ],
+        name="bench server",
+        record=folder / "server.json",
+        log=folder / "server.log",
+    )
+    try:
+        if not process.wait_until(lambda: ready(port), timeout_s=READY_S):
+            raise LandfallError(f"the server is not ready after {READY_S:.0f} s\n{server.tail()}")
+        loop = Loop(built / source.GRAPH)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        pairs = [compare(loop, connection) for _ in range(rounds + 1)][1:]
+    finally:
+        server.stop()
+    return Figures(
+        loop_tokens_per_second=statistics.median(bare.rate for bare, _ in pairs),
+        server_tokens_per_second=statistics.median(served.rate for _, served in pairs),
+        ratio=statistics.median(served.rate / bare.rate for bare, served in pairs),
+        loop_first_token_ms=1000 * statistics.median(bare.first_s for bare, _ in pairs),
+        server_first_token_ms=1000 * statistics.median(served.first_s for _, served in pairs),
+        rounds=rounds,
+        tokens=TOKENS,
+    )
+
+
+def ready(port: int) -> bool:
+    """Whether the server on `port` says that it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench.serve", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="landfall-bench-"))
+    try:
+        found = measure(folder, arguments.rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if arguments.json:
+        print(json.dumps(asdict(found)))
+        return 0
+    print(f"one stream, {found.tokens} tokens, median of {found.rounds} rounds in turns")
+    print(f"{'':24}{'tokens/s':>10}{'first token':>15}")
+    for name, rate, first in (
+        ("bare ONNX Runtime loop", found.loop_tokens_per_second, found.loop_first_token_ms),
+        ("server, streamed", found.server_tokens_per_second, found.server_first_token_ms),
+    ):
+        print(f"{name:24}{rate:>10.1f}{first:>12.1f} ms")
+    print(f"ratio {found.ratio:.3f} (goal {GOAL})")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
