@@ -214,7 +214,8 @@ def _balancer_ips(sides: Sides, _change: Change) -> Verdict:
 
 
 def _is_network_balancer(sides: Sides) -> bool:
-    return sides.new("loadBalancerType") == "network"
+    kind: object = sides.new("loadBalancerType")
+    return kind == "network"
 
 
 def _within(part: list[Any], whole: list[Any]) -> bool:

@@ -125,10 +125,7 @@ def _notes(rules: Rules, effects: tuple[Effect, ...]) -> Iterator[str]:
             "an update; AWS may replace the resource"
         )
     for effect in effects:
-        if (
-            effect.change.pattern in rules.unverified
-            or root(effect.change.path) in rules.unverified
-        ):
+        if rules.unverified & {effect.change.pattern, root(effect.change.path)}:
             yield (
                 f"offline: whether a change of {effect.change.path} replaces {rules.token} is not "
                 "known here; it is shown as an update"

@@ -130,14 +130,14 @@ _BY_NAME: Mapping[tuple[str, str], Equality] = {
 
 
 @cache
-def _rule(token: str, pattern: str) -> Equality | None:
-    if (token, pattern) in _BY_NAME:
-        return _BY_NAME[token, pattern]
+def _rule(kind: str, pattern: str) -> Equality | None:
+    if (kind, pattern) in _BY_NAME:
+        return _BY_NAME[kind, pattern]
     if pattern.rpartition(".")[2] in _DOCUMENTS:
         return same_document
-    if token == "aws:ec2/launchTemplate:LaunchTemplate":
+    if kind == "aws:ec2/launchTemplate:LaunchTemplate":
         return _same_truth
-    if token == "aws:ec2/vpnConnection:VpnConnection":
+    if kind == "aws:ec2/vpnConnection:VpnConnection":
         return _default_is_unset(VPN_DEFAULTS.get(pattern.removeprefix("tunnel")[1:]))
     return None
 

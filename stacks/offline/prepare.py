@@ -15,6 +15,10 @@ FILLED = "__defaults"
 """The input that lists which others were filled in, as every bridged provider writes it."""
 
 
+SQLSERVER_HEX, SQLSERVER_LENGTH = 3, 15
+"""A SQL Server identifier is shorter than the table's limit (its note on rds Instance)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What the provider's configuration says: where it works and what every resource is tagged."""
@@ -108,19 +112,19 @@ def _add_name(
 
 
 def automatic_name(
-    urn: str, autoname: Autoname, inputs: Properties, token: str, replaced: str = ""
+    urn: str, autoname: Autoname, inputs: Properties, kind: str, replaced: str = ""
 ) -> str:
     """A name in the provider's form. Its hex digits come from the URN, so runs agree."""
     logical = urn.rpartition("::")[2]
     digest = hashlib.sha256(f"{urn}|{replaced}".encode()).hexdigest()
     digits, length = autoname.hex_digits, autoname.max_length
     ending = ".fifo" if reveal(inputs.get("fifoTopic") or inputs.get("fifoQueue")) is True else ""
-    if token == "aws:rds/instance:Instance" and "sqlserver" in str(reveal(inputs.get("engine"))):
-        digits, length = 3, 15
+    if kind == "aws:rds/instance:Instance" and "sqlserver" in str(reveal(inputs.get("engine"))):
+        digits, length = SQLSERVER_HEX, SQLSERVER_LENGTH
     if digits == 0:
         return logical
     tail = f"{autoname.separator}{digest[:digits]}{ending}"
     name = f"{logical[: length - len(tail)]}{tail}" if length else f"{logical}{tail}"
-    if token == "aws:kms/alias:Alias":
+    if kind == "aws:kms/alias:Alias":
         return f"alias/{name}"
-    return name.lower() if token == "aws:s3/bucket:Bucket" else name
+    return name.lower() if kind == "aws:s3/bucket:Bucket" else name

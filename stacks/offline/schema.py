@@ -163,11 +163,14 @@ def _meaning(annotation: Any, scope: Mapping[str, Any]) -> Shape:
         return _union(arguments, scope)
     if origin is pulumi.Output:
         return _meaning(arguments[0], scope)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return Shape(kind="map", element=_meaning(arguments[1], scope))
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return Shape(kind="list", element=_meaning(arguments[0], scope))
-    return _class(annotation)
+    return _collection(origin, arguments, scope) or _class(annotation)
+
+
+def _collection(origin: Any, arguments: Sequence[Any], scope: Mapping[str, Any]) -> Shape | None:
+    if not isinstance(origin, type) or not issubclass(origin, Mapping | Sequence):
+        return None
+    kind: Kind = "map" if issubclass(origin, Mapping) else "list"
+    return Shape(kind=kind, element=_meaning(arguments[-1], scope))
 
 
 def _class(annotation: Any) -> Shape:

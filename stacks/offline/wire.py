@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from google.protobuf import struct_pb2
+from google.protobuf import struct_pb2  # type: ignore[import-untyped]
 
 Properties = dict[str, Any]
 """The inputs or the outputs of one resource, by Pulumi name."""
@@ -52,21 +52,17 @@ def decode(message: struct_pb2.Struct) -> Properties:
 
 def _decode(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
-    if kind == "string_value":
-        return UNKNOWN if value.string_value == UNKNOWN_TEXT else value.string_value
-    if kind == "number_value":
-        number = value.number_value
-        return int(number) if number.is_integer() else number
-    if kind == "bool_value":
-        return value.bool_value
-    if kind == "list_value":
-        return [_decode(each) for each in value.list_value.values]
     if kind == "struct_value":
         plain = decode(value.struct_value)
-        if plain.get(SIGNATURE_KEY) == SECRET_SIGNATURE:
-            return Secret(plain.get("value"))
-        return plain
-    return None
+        secret = plain.get(SIGNATURE_KEY) == SECRET_SIGNATURE
+        return Secret(plain.get("value")) if secret else plain
+    if kind == "list_value":
+        return [_decode(each) for each in value.list_value.values]
+    if kind == "number_value":
+        number = float(value.number_value)
+        return int(number) if number.is_integer() else number
+    found = None if kind in {None, "null_value"} else getattr(value, kind)
+    return UNKNOWN if found == UNKNOWN_TEXT else found
 
 
 def encode(properties: Mapping[str, Any]) -> struct_pb2.Struct:
