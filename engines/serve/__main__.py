@@ -25,6 +25,9 @@ from engines.serve.service import Broken, Limits, Service
 from landfall.errors import Busy, LandfallError
 
 BACKLOG = 2048
+SWITCH_S = 0.0002
+"""How long the decoding thread may wait for Python's lock after a step. The usual 5 ms are two
+steps of a small model; the other thread writes to sockets, and can be interrupted."""
 CHECK_S = 1.0
 """How often the server looks whether its own engine still lives."""
 
@@ -32,6 +35,7 @@ CHECK_S = 1.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one engine."""
     arguments = _parser().parse_args(argv)
+    sys.setswitchinterval(SWITCH_S)
     try:
         # The port first: to be told that it is taken should not need a loaded model.
         listener = _bind(arguments.host, arguments.port)
