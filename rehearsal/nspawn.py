@@ -65,6 +65,8 @@ class Machine:
     prefix_length: int
     authorized_key: Path
     host_key: Path
+    packages_url: str
+    packages_key: Path
 
     @property
     def machine(self) -> str:
@@ -141,6 +143,12 @@ class Machine:
         _write(etc / "hostname", f"{self.host.name}\n")
         _write(etc / "hosts", f"127.0.0.1 localhost\n{self.host.address} {self.host.name}\n")
         _write(etc / "systemd/network/10-host0.network", self._network())
+        # as an installer leaves it: the site's own mirror, and the key that it signs with
+        (etc / "apt/sources.list.d").mkdir(parents=True, exist_ok=True)
+        (etc / "apt/keyrings").mkdir(exist_ok=True)
+        _write_bytes(etc / "apt/keyrings/landfall.gpg", self.packages_key.read_bytes())
+        signed = "signed-by=/etc/apt/keyrings/landfall.gpg"
+        _write(etc / "apt/sources.list.d/landfall.list", f"deb [{signed}] {self.packages_url} ./\n")
         public = self.host_key.with_suffix(".pub")
         _write(etc / "ssh/ssh_host_ed25519_key", self.host_key.read_text(), mode=0o600)
         _write(etc / "ssh/ssh_host_ed25519_key.pub", public.read_text())
@@ -182,10 +190,14 @@ def _remove_cgroup(cgroup: Path) -> None:
 
 
 def _write(path: Path, text: str, *, mode: int = 0o644) -> None:
-    if path.exists() and path.read_text() == text:
+    _write_bytes(path, text.encode(), mode=mode)
+
+
+def _write_bytes(path: Path, content: bytes, *, mode: int = 0o644) -> None:
+    if path.exists() and path.read_bytes() == content:
         return
     partial = path.with_name(f".{path.name}.part")
     partial.unlink(missing_ok=True)
     partial.touch(mode=mode)
-    partial.write_text(text)
+    partial.write_bytes(content)
     partial.replace(path)

@@ -29,6 +29,7 @@ from landfall.errors import Busy, MissingTool, Unreachable
 from rehearsal import cache, door, network, nspawn
 from rehearsal.door import LOOPBACK, NAMESPACES, Forward
 from rehearsal.nspawn import Machine, RackHost
+from rehearsal.packages import KEY_FILE
 from rehearsal.preflight import preflight
 
 __all__ = ["Forward", "Rack", "RackHost", "Status", "demo", "preflight"]
@@ -69,6 +70,11 @@ class Rack:
     def gateway(self) -> str:
         """The bridge's own address, where the package server listens."""
         return str(self.subnet.network_address + 1)
+
+    @property
+    def packages_url(self) -> str:
+        """Where the hosts find the apt repository (apt/) and wheelhouses (under their names)."""
+        return f"http://{self.gateway}:{PACKAGE_PORT}"
 
     @property
     def ssh_key(self) -> Path:
@@ -228,6 +234,8 @@ class Rack:
                 prefix_length=self.subnet.prefixlen,
                 authorized_key=self.ssh_key.with_suffix(".pub"),
                 host_key=self.state / "ssh" / f"host-{host.name}",
+                packages_url=f"{self.packages_url}/apt/",
+                packages_key=self.state / "served/apt" / KEY_FILE,
             )
             for host in self.hosts
         ]
