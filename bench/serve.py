@@ -21,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx_ir as ir
 
 from engines import build, facts, plan, sign, source
 from engines.spec import EngineSpec
 from examples.tiny_lm import graph
-from examples.tiny_lm.config import BYTES, SPECIAL, ModelConfig
+from examples.tiny_lm.config import BYTES, ModelConfig
+from examples.tiny_lm.data import Pair
+from examples.tiny_lm.export import Training, export
 from landfall import process
 from landfall.errors import LandfallError
 from landfall.model.classification import Classification
@@ -58,19 +59,23 @@ class Figures:
 
 def model_folder(folder: Path, config: ModelConfig = SHAPE) -> Path:
     """A model of random weights, with all files that a build reads."""
-    folder.mkdir(parents=True)
-    ir.save(graph.build(config, graph.random_weights(config)), folder / source.GRAPH)
-    tokenizer = {"type": "bytes", "special_tokens": SPECIAL}
-    texts = {
-        source.CONFIG: config.to_json(),
-        source.WEIGHTS: "none: random",
-        source.TOKENIZER: json.dumps(tokenizer),
-        source.CHAT_TEMPLATE: "{% for m in messages %}{{ m.content }}{% endfor %}",
-        source.GENERATION: json.dumps({"eos_token_id": []}),
-        source.EVALUATION: "A line to measure on. It is short, since weights are random.\n",
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    zero = Training(
+        job_digest="",
+        data_digest="",
+        parameters=config.parameters,
+        steps=0,
+        loss=0.0,
+        perplexity=0.0,
+        answer_perplexity=0.0,
+    )
+    pair = Pair(
+        question="Is this a line to measure on?", answer="Yes, and short: weights are random."
+    )
+    weights = graph.random_weights(config)
+    export(folder, config=config, weights=weights, held_out=(pair,), training=zero)
+    # An answer must have its full length, so no token may end it.
+    settings = json.dumps({"eos_token_id": [], "temperature": 0.0})
+    (folder / source.GENERATION).write_text(settings, encoding="utf-8")
     return folder
 
 

@@ -78,9 +78,12 @@ def _check_software(about: Predicate) -> None:
 def _generation(path: Path) -> tuple[Defaults, frozenset[int]]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
+        longest = value.get("max_new_tokens")
         ends = value.get("eos_token_id", [])
         defaults = Defaults(
-            temperature=float(value.get("temperature", 1.0)), top_p=float(value.get("top_p", 1.0))
+            temperature=float(value.get("temperature", 1.0)),
+            top_p=float(value.get("top_p", 1.0)),
+            max_tokens=None if longest is None else int(longest),
         )
         found = frozenset(int(each) for each in (ends if isinstance(ends, list) else [ends]))
     except (OSError, ValueError, TypeError, AttributeError) as error:

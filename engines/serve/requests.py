@@ -18,7 +18,7 @@ from landfall.model.parsing import problems_of
 from landfall.render import render_text
 
 DEFAULT_COMPLETION_TOKENS = 16
-"""OpenAI's default for completions; an answer in a chat may fill what room there is."""
+"""OpenAI's default for completions; in a chat it is the model's, or what room there is."""
 
 MAX_STOPS = 4
 """OpenAI's bound on stop words."""
@@ -51,6 +51,7 @@ class Defaults:
 
     temperature: float = 1.0
     top_p: float = 1.0
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,9 @@ def generation(
         BadRequest: it does not; says the numbers.
     """
     left = room - len(ids)
-    usual = DEFAULT_COMPLETION_TOKENS if isinstance(body, CompletionBody) else longest
+    usual = defaults.max_tokens or longest
+    if isinstance(body, CompletionBody):
+        usual = DEFAULT_COMPLETION_TOKENS
     wanted = body.limit or max(1, min(usual, left, longest))
     if wanted > left:
         raise BadRequest(
