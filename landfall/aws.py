@@ -263,6 +263,7 @@ def _whole(location: Location, body: bytes) -> dict[str, Any]:
         "Bucket": location.bucket,
         "Key": location.key,
         "Body": body,
+        "ChecksumAlgorithm": "SHA256",
         "ChecksumSHA256": _checksum(body),
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,9 @@ class Session:
     def __init__(self, path: Path, rows: int) -> None:
         model = build(CONFIG, random_weights(CONFIG, seed=3))
         ir.save(model, path)
-        self.run = ort.InferenceSession(path, providers=["CPUExecutionProvider"]).run
+        self.run: Callable[..., list[FLOATS]] = ort.InferenceSession(
+            path, providers=["CPUExecutionProvider"]
+        ).run
         room = (rows, CONFIG.heads, CONFIG.context, CONFIG.head_dim)
         self.cache = {
             f"past_{half}_{layer}": np.zeros(room, np.float32)
@@ -39,7 +42,7 @@ class Session:
         tokens = np.array(ids, np.int64)
         begin = np.array(start, np.int64)
         ends = begin + tokens.shape[1]
-        answer: list[FLOATS] = self.run(
+        answer = self.run(
             None,
             {
                 "ids": tokens,
@@ -50,7 +53,8 @@ class Session:
             },
         )
         self.cache = dict(zip(self.cache, answer[1:], strict=True))
-        return answer[0]
+        logits: FLOATS = answer[0]
+        return logits
 
 
 TEXT = list(np.random.default_rng(1).integers(0, CONFIG.vocabulary, CONFIG.context))

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from examples.tiny_lm import checkpoint, data
@@ -14,16 +16,14 @@ from examples.tiny_lm.config import ModelConfig
 from examples.tiny_lm.definition import Definition
 from examples.tiny_lm.events import Event, Kind
 from examples.tiny_lm.export import Training
+from examples.tiny_lm.model import forward
+from examples.tiny_lm.train import finish, train
 from landfall import aws
 from landfall.errors import Refused
 
-pytest.importorskip("jax")
-
-from examples.tiny_lm.model import forward
-from examples.tiny_lm.train import finish, train
-
 pytestmark = pytest.mark.services
 
+Arrays = dict[str, npt.NDArray[np.float32]]
 MODEL = ModelConfig(layers=1, heads=2, width=16, context=160)
 JOB = Definition(model=MODEL, steps=9, rows=2, length=24, long_every=4)
 CORPUS = data.load()
@@ -41,7 +41,7 @@ class Run:
 
     def __call__(
         self, *, job: Definition = JOB, until: int = 99, every: int = 3
-    ) -> tuple[int, dict[str, np.ndarray]]:
+    ) -> tuple[int, Arrays]:
         def stopped() -> int:
             starts = [event.step for event in self.events if event.kind is Kind.STARTED]
             done = starts[-1] + self.asked
@@ -127,7 +127,7 @@ def test_the_export_computes_what_was_trained(start: Callable[[str], Run], tmp_p
     tokens = data.chat(FACTS.held_out[0])
     config, read = reader(folder)
     assert config == MODEL
-    wanted = forward(MODEL, run.state["weights"], np.array([tokens]))[0]
+    wanted = forward(MODEL, run.state["weights"], jnp.array([tokens]))[0]
     np.testing.assert_allclose(read(tokens, 0), wanted, atol=1e-4)
     assert isinstance(answer(folder, "What is Landfall?"), str)
     finish(folder, JOB, FACTS, run.state, run.loss)  # over what is there
