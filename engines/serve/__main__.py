@@ -18,7 +18,7 @@ from typing import Any
 
 import uvicorn
 
-from engines.serve import app
+from engines.serve import app, logs
 from engines.serve.load import load
 from engines.serve.notify import notify, watchdog_s
 from engines.serve.service import Broken, Limits, Service
@@ -35,7 +35,6 @@ CHECK_S = 1.0
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve one engine."""
     arguments = _parser().parse_args(argv)
-    sys.setswitchinterval(SWITCH_S)
     try:
         # The port first: to be told that it is taken should not need a loaded model.
         listener = _bind(arguments.host, arguments.port)
@@ -65,6 +64,8 @@ class _Quiet(uvicorn.Server):
 
 
 async def _serve(service: Service, listener: socket.socket) -> int:
+    logs.install()
+    sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
         app.create(service),
         log_config=None,

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import re
-import sys
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -22,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from engines.serve import metrics
 from engines.serve.answer import Answer, Broken
+from engines.serve.logs import log
 from engines.serve.requests import (
     BadRequest,
     ChatBody,
@@ -93,7 +93,7 @@ class _Exchange:
         self.service.running -= 1
         self.answer.__exit__()
         self.service.metrics.request(self.shape.operation, self.status, seconds, self.error)
-        _log(
+        log(
             id=self.id,
             trace=self.trace,
             operation=self.shape.operation,
@@ -317,7 +317,7 @@ async def _refuse_http(_: Request, error: HTTPException) -> Response:
 
 async def _fail(_: Request, error: Exception) -> Response:
     # The class only: a message may quote what the client sent.
-    _log(error=type(error).__name__)
+    log(error=type(error).__name__)
     body = {"message": "something failed here", "type": "server_error", "param": None, "code": None}
     return JSONResponse({"error": body}, status_code=500)
 
@@ -329,8 +329,3 @@ def _trace(request: Request) -> str:
 
 def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 6)
-
-
-def _log(**fields: object) -> None:
-    """One line of JSON on stderr. Never a prompt, never an answer."""
-    print(json.dumps({"time": round(time.time(), 3), **fields}), file=sys.stderr, flush=True)

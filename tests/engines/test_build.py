@@ -10,10 +10,11 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engines import build, manifest, plan, source
+from engines import build, gate, manifest, plan, source
 from engines.__main__ import main
 from landfall import process
 from landfall.errors import GateFailed, IntegrityError, InvalidInput, Refused
@@ -96,13 +97,14 @@ def test_a_changed_model_is_named(model: Path, here: plan.Plan, tmp_path: Path) 
 def test_a_build_that_loses_too_much_is_refused(
     model: Path, here: plan.Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, seen = build.gate.perplexity, []
+    real = gate.perplexity
+    seen: list[float] = []
 
-    def worse(*arguments: object) -> float:
-        seen.append(real(*arguments))  # type: ignore[arg-type]
+    def worse(runtime: Any, rows: Any) -> float:
+        seen.append(real(runtime, rows))
         return seen[-1] * (1.0 if len(seen) == 1 else 1.03)
 
-    monkeypatch.setattr(build.gate, "perplexity", worse)
+    monkeypatch.setattr(gate, "perplexity", worse)
     with pytest.raises(GateFailed, match=r"perplexity .* against .* bound is 1\.02"):
         build.run(here, model, tmp_path / "engine")
     assert [path.name for path in tmp_path.iterdir()] == [".engine.lock"]
@@ -141,7 +143,7 @@ def test_no_text_to_measure_on(model: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(model, tmp_path / "model")
     (copy / source.EVALUATION).write_text("\n")
     with pytest.raises(InvalidInput, match="no text to measure"):
-        build.gate.held_out(copy, room=64)
+        gate.held_out(copy, room=64)
 
 
 def test_the_command_prints_json(
