@@ -1,0 +1,112 @@
+"""What an apply would do to engines, as `Change` values: which are built again, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from engines import key
+from engines.key import Parts
+from engines.plan import Plan
+from landfall.model.change import SEVERITY_OF, Change, Detail, Half, Kind
+
+DIGEST_LENGTH = 64
+SHORT = 12
+"""Digits of a digest that a reader gets to see."""
+
+WORDS = {
+    "weights": "the model's weights",
+    "graph": "the model's graph",
+    "config": "the model's shape",
+    "tokenizer": "the tokenizer",
+    "chat_template": "the chat template",
+    "generation": "the generation settings",
+    "evaluation": "the held-out text",
+    "training_data": "the training data",
+    "target": "the kind of host",
+    "format": "the format of engine folders",
+}
+"""Parts of the key whose own name does not say it."""
+
+
+def compare(
+    environment: str, *, before: Parts | None, after: Plan, stored: Collection[str]
+) -> Change | None:
+    """What carrying out `after` changes, or None where nothing does.
+
+    Args:
+        environment: dev, staging or prod.
+        before: the parts of the engine that answers now, or None where none does.
+        after: the plan.
+        stored: keys of the engines that the store holds.
+    """
+    built = after.key in stored
+    short = after.key[:SHORT]
+    what = f"{after.engine} {after.precision} for {after.target}"
+    origin = f"{after.source.name} version {after.source.version}"
+    if before is None:
+        doing = f"deliver {short}, built before" if built else f"build {short} from {origin}"
+        return _change(environment, after.engine, Kind.CREATE, f"{what}: {doing}")
+    differing = key.difference(before, after.parts)
+    if not differing:
+        if built:
+            return None
+        reason = "nothing that matters differs, but the store does not hold it"
+        summary = f"{what}: build {short} again"
+        return _change(environment, after.engine, Kind.CREATE, summary, reasons=(reason,))
+    doing = f"switch to {short}, built before" if built else f"rebuild as {short} from {origin}"
+    return _change(
+        environment,
+        after.engine,
+        Kind.UPDATE,
+        f"{what}: {doing}",
+        reasons=tuple(_reason(part, *values) for part, values in differing.items()),
+        details=tuple(
+            Detail(path=part, before=_short(old), after=_short(new))
+            for part, (old, new) in differing.items()
+        ),
+    )
+
+
+def removal(environment: str, engine: str) -> Change:
+    """The change where an engine that answers now has no spec any more."""
+    summary = f"{engine}: no spec serves this name any more"
+    return _change(environment, engine, Kind.DELETE, summary)
+
+
+def unknown(environment: str, engine: str, reason: str) -> Change:
+    """The change where no plan could be made, e.g. because the registry did not answer."""
+    summary = f"{engine}: cannot be planned"
+    return _change(environment, engine, Kind.UNKNOWN, summary, reasons=(reason,))
+
+
+def _change(
+    environment: str,
+    engine: str,
+    kind: Kind,
+    summary: str,
+    *,
+    reasons: tuple[str, ...] = (),
+    details: tuple[Detail, ...] = (),
+) -> Change:
+    return Change(
+        id=f"engines/{engine}",
+        environment=environment,
+        half=Half.ENGINES,
+        target=engine,
+        kind=kind,
+        severity=SEVERITY_OF[kind],
+        summary=summary,
+        reasons=reasons,
+        details=details,
+    )
+
+
+def _reason(part: str, old: str, new: str) -> str:
+    words = WORDS.get(part, part.replace("_", " "))
+    if len(new) == DIGEST_LENGTH or part not in {"precision", "backend", "target"}:
+        return f"{words} changed" if old else f"{words} is new"
+    return f"{words} changes from {old or 'nothing'} to {new or 'nothing'}"
+
+
+def _short(value: str) -> str:
+    return value[:SHORT] if len(value) == DIGEST_LENGTH else value
