@@ -8,6 +8,8 @@ them. Tags that every version of ours carries are named here; values are text, a
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,11 +17,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
-from mlflow import MlflowClient
+import mlflow
 from mlflow.exceptions import MlflowException
 
 from landfall.errors import IntegrityError, InvalidInput, LandfallError, Problem, Unreachable
@@ -35,7 +37,10 @@ FOLDER = "model"
 PART = ".part"
 PROBE_TIMEOUT_S = 5.0
 """MLflow's client itself repeats for minutes before it says that nobody answers."""
-CHUNK = 1 << 20
+
+# MLflow tells its news on stdout, where a machine may be reading what our command says.
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 class Compliance(StrEnum):
@@ -202,16 +207,15 @@ def download(version: ModelVersion, to: Path, *, tracking_uri: str) -> Path:
         raise IntegrityError(f"{to} holds something else than {version.uri}", hint="Remove it.")
     part = to.with_name(to.name + PART)
     with _speaking(tracking_uri, f"download {version.uri}") as client:
-        _fetch(client, version.run, part)
-    found = content_digest(part / FOLDER)
+        _fetch(client, version, part)
+    found = content_digest(part)
     if found != digest:
         shutil.rmtree(part)
         raise IntegrityError(
             f"{version.uri}: the files have digest {found}, the version says {digest}",
             hint="The registry's storage is damaged or was changed: register the model again.",
         )
-    (part / FOLDER).rename(to)
-    shutil.rmtree(part)
+    part.rename(to)
     return to
 
 
@@ -240,18 +244,24 @@ def tag(version: ModelVersion, key: str, value: str, *, tracking_uri: str) -> No
         client.set_model_version_tag(version.name, str(version.version), key, value)
 
 
-def _fetch(client: MlflowClient, run: str, part: Path) -> None:
+def _fetch(client: mlflow.MlflowClient, version: ModelVersion, part: Path) -> None:
     """Download what `part` lacks. A file that was cut off is shorter than the registry says."""
-    pending = [FOLDER]
+    pending, wanted = [FOLDER], set()
     while pending:
-        for each in client.list_artifacts(run, pending.pop()):
-            file = part / each.path
+        for each in client.list_artifacts(version.run, pending.pop()):
+            name = PurePosixPath(each.path).relative_to(FOLDER)
             if each.is_dir:
                 pending.append(each.path)
-            elif not (file.is_file() and file.stat().st_size == each.file_size):
+                continue
+            wanted.add(name.as_posix())
+            file = part / name
+            if not (file.is_file() and file.stat().st_size == each.file_size):
                 file.parent.mkdir(parents=True, exist_ok=True)
-                client.download_artifacts(run, each.path, str(part))
-    (part / FOLDER).mkdir(parents=True, exist_ok=True)
+                client.download_artifacts(version.run, each.path, str(file.parent))
+    if not wanted:
+        raise IntegrityError(f"{version.uri}: the registry has lost its files")
+    for stale in set(_files(part)) - wanted:  # of another version, cut off at the same place
+        (part / stale).unlink()
 
 
 def _files(folder: Path) -> list[str]:
@@ -259,12 +269,12 @@ def _files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def _experiment(client: MlflowClient, name: str) -> str:
+def _experiment(client: mlflow.MlflowClient, name: str) -> str:
     found = client.get_experiment_by_name(name)
     return str(found.experiment_id if found else client.create_experiment(name))
 
 
-def _ensure_model(client: MlflowClient, name: str) -> None:
+def _ensure_model(client: mlflow.MlflowClient, name: str) -> None:
     try:
         client.create_registered_model(name)
     except MlflowException as error:
@@ -284,10 +294,10 @@ def _version(found: Any) -> ModelVersion:
 
 
 @contextmanager
-def _speaking(tracking_uri: str, what: str) -> Iterator[MlflowClient]:
+def _speaking(tracking_uri: str, what: str) -> Iterator[mlflow.MlflowClient]:
     _probe(tracking_uri, what)
     try:
-        yield MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        yield mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     except MlflowException as error:
         raise LandfallError(
             f"{what}: the registry at {tracking_uri} says: {error.message}"

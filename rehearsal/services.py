@@ -32,8 +32,8 @@ ACCOUNT_KEY = "rehearsal"
 
 BUCKET = "landfall-rehearsal"
 """Holds checkpoints and the registry's artifacts."""
-READY_TIMEOUT_S = 120.0
-"""MLflow needs 5 to 14 s on two cores, more when they are busy."""
+READY_TIMEOUT_S = 180.0
+"""MLflow needs 5 to 14 s on two cores; 50 s were seen when others kept them busy."""
 POLL_S = 0.1
 PROBE_TIMEOUT_S = 2.0
 STOP_GRACE_S = 5.0

@@ -53,8 +53,7 @@ class Session:
             },
         )
         self.cache = dict(zip(self.cache, answer[1:], strict=True))
-        logits: FLOATS = answer[0]
-        return logits
+        return answer[0]
 
 
 TEXT = list(np.random.default_rng(1).integers(0, CONFIG.vocabulary, CONFIG.context))
@@ -62,7 +61,8 @@ TEXT = list(np.random.default_rng(1).integers(0, CONFIG.vocabulary, CONFIG.conte
 
 @pytest.fixture
 def full(tmp_path: Path) -> FLOATS:
-    return Session(tmp_path / "full.onnx", 1)([TEXT], [0])[0]
+    logits: FLOATS = Session(tmp_path / "full.onnx", 1)([TEXT], [0])[0]
+    return logits
 
 
 def test_token_by_token_equals_all_at_once(tmp_path: Path, full: FLOATS) -> None:
