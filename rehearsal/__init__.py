@@ -1,0 +1,1 @@
+"""Stand-ins for the account and the hardware."""

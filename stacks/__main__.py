@@ -1,0 +1,54 @@
+"""`python -m stacks up ENV --state FOLDER`: bring a tree's own cloud half up, offline.
+
+A preview against a base commit runs this in a checkout of that commit, so that the state to
+compare with is made by the code of that commit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from landfall.errors import LandfallError
+from landfall.model.environment import Environment, cache_folder
+from stacks import automation, toolchain
+from stacks.account import Cloud
+from stacks.offline import OfflineCloud, mark
+
+
+def up(environment: Environment, state: Path) -> dict[str, object]:
+    """Bring the cloud half of `environment` up in the offline state folder `state`."""
+    state.mkdir(parents=True, exist_ok=True)
+    mark(state)
+    tools = toolchain.ensure(cache_folder(), on_progress=lambda line: print(line, file=sys.stderr))
+    with OfflineCloud() as cloud:
+        return automation.up(
+            automation.Session(
+                environment=environment,
+                cloud=Cloud(provider="offline"),
+                backend=f"file://{state.resolve()}",
+                toolchain=tools,
+                variables=cloud.environment,
+            )
+        )
+
+
+def main() -> int:
+    """Do what the command line asks; the exit code of the error where there is one."""
+    parser = argparse.ArgumentParser(prog="python -m stacks", description=__doc__)
+    parser.add_argument("action", choices=["up"])
+    parser.add_argument("environment")
+    parser.add_argument("--state", type=Path, required=True, help="the offline state folder")
+    words = parser.parse_args()
+    try:
+        print(json.dumps(up(Environment(name=words.environment, root=Path.cwd()), words.state)))
+    except LandfallError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
