@@ -113,8 +113,6 @@ def _fits(value: Any, shape: Shape) -> bool:
 def _wanted(shape: Shape) -> str:
     if shape.kind == "choice":
         return " or ".join(_wanted(each) for each in shape.choices)
-    if shape.kind == "list" and shape.element is not None and shape.element.kind in WORDS:
-        return f"a list, each {WORDS[shape.element.kind]}"
     return WORDS.get(shape.kind, "a value")
 
 

@@ -82,7 +82,8 @@ def _typed(value: Any, shape: Shape) -> Any:
     """A provider's inputs travel as JSON text unless they are text."""
     if shape.kind == "string":
         return value
-    return _decoded(value)
+    found = _decoded(value)
+    return int(found) if isinstance(found, str) and found.isdigit() else found
 
 
 def _decoded(value: Any) -> Any:

@@ -219,6 +219,11 @@ def _document(inputs: Properties, _around: Surroundings) -> Answer:
     return policy_document.document(inputs)
 
 
+def _secret_version(inputs: Properties, _around: Surroundings) -> Answer:
+    chosen = inputs.get("versionId") or inputs.get("versionStage") or "AWSCURRENT"
+    return {"id": f"{inputs['secretId']}|{chosen}"}, []
+
+
 POLICY_DOCUMENT = "aws:iam/getPolicyDocument:getPolicyDocument"
 
 SPECIAL: Mapping[str, Callable[[Properties, Surroundings], Answer]] = {
@@ -229,6 +234,7 @@ SPECIAL: Mapping[str, Callable[[Properties, Surroundings], Answer]] = {
     "aws:ec2/getAmi:getAmi": _ami,
     "aws:ec2/getInstanceType:getInstanceType": _instance_type,
     "aws:ec2/getSubnets:getSubnets": _subnets,
+    "aws:secretsmanager/getSecretVersion:getSecretVersion": _secret_version,
     POLICY_DOCUMENT: _document,
 }
 """Functions of which more is known than the table's formats."""

@@ -151,6 +151,7 @@ class _Work:
         self.subject = subject
         self.outputs = outputs
         self.seed = seed
+        self._makeable = _computed(subject, outputs) | {"id"}
         self._open: set[str] = set()
         self._secret = False
         self._special: Properties | None = None
@@ -161,8 +162,7 @@ class _Work:
             found = self.outputs[name]
             self._secret = self._secret or is_secret(found)
             return reveal(found)
-        known = name == "id" or name in self.subject.schema.outputs
-        if name in self._open or not known:
+        if name in self._open or name not in self._makeable:
             return None
         self._open.add(name)
         outer, self._secret = self._secret, False
@@ -186,7 +186,7 @@ class _Work:
         shape = TEXT if name == "id" else subject.schema.outputs[name].shape
         special = self._special_values(source)
         if name == "presharedKeyArn" and self.value("presharedKeyStorage") == vpn.SECRETS_MANAGER:
-            return evaluate(vpn.SECRET_ARN, shape, source)
+            return evaluate(vpn.KEYS_ARN, shape, source)
         text = subject.rules.computed.get(name)
         if name in special:
             return special[name]

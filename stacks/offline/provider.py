@@ -261,10 +261,12 @@ def _checked(inputs: Properties, problems: list[Problem]) -> Any:
 
 
 def _failures(problems: list[Problem]) -> list[Any]:
-    return [
-        provider_pb2.CheckFailure(property=problem.path, reason=problem.message)
-        for problem in problems
-    ]
+    """One failure per problem, with its path in the text.
+
+    The field for the property stays empty: an engine that is given one prints its value, in the
+    clear even where it is a secret.
+    """
+    return [provider_pb2.CheckFailure(reason=str(problem)) for problem in problems]
 
 
 def _diffed(found: Difference, sides: Sides) -> Any:

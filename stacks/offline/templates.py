@@ -13,7 +13,7 @@ import hashlib
 import itertools
 import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -33,6 +33,27 @@ ALPHABETS = {
 
 STRANGER = "offline"
 """Stands for a part of a text that only AWS knows."""
+
+READINGS = {
+    "8 lowercase alnum chars (literal fsx for SCRATCH_1)": "{alnum8}",
+    "ComputeEnvironment Healthy": "ComputeEnvironment{space}Healthy",
+    "arn of the secret": "{secret}",
+    "string, = defaultVersion": "= defaultVersion",
+    "{account} of the topic": "{account}",
+    "{hex64} of the content": "{hex64}",
+    "{uuid}-{n} part of the arn": "{uuid}-{n}",
+    "rslvr-in-{hex17} for INBOUND, rslvr-out-{hex17} for OUTBOUND": "rslvr-{direction}-{hex17}",
+    "rtb-{hex17}: the main route table before creation; destroy restores it": "rtb-{hex17}",
+    "{prop:policyName} (account scope) or {prop:resourceArn} (resource scope)": "{policy}",
+    "arn:{partition}:events:{region}:{account}:rule/{prop:name} "
+    "(default bus; otherwise rule/{bus name}/{prop:name})": (
+        "arn:{partition}:events:{region}:{account}:rule/{bus}{prop:name}"
+    ),
+}
+"""Texts of the table that are prose, and what they say."""
+
+TEST_NET = "192.0.2."
+"""RFC 5737: for addresses that stand for public ones."""
 
 MISSING: Final = object()
 
@@ -82,7 +103,8 @@ def partition(region: str) -> str:
 
 def evaluate(text: str, shape: Shape, source: Source) -> Any:
     """The value that a text of the table describes, or a placeholder."""
-    found = _value(text.split("; ", maxsplit=1)[0].strip(), shape, source)
+    head = re.split(r"; (?![^(]*\))", READINGS.get(text, text))[0]
+    found = _value(head.strip(), shape, source)
     fitted = MISSING if found is MISSING else _fit(found, shape)
     return placeholder(shape, source.what) if fitted is MISSING else fitted
 
@@ -113,14 +135,27 @@ def _fit(value: Any, shape: Shape) -> Any:
 
 
 def _value(text: str, shape: Shape, source: Source) -> Any:
-    if text.startswith("[") or re.match(r"\{\w+: ", text):
-        return _structure(text.split(" or ", maxsplit=1)[0], shape, source)
     if text.startswith("= ") and text[2:].isidentifier():
         found = source.names(text[2:])
         return MISSING if found is None else found
     if text.startswith("list"):
         return _list(text, shape, source)
+    structure, rest = _bracketed(text)
+    if structure and rest[:1] in {"", " "}:
+        return _structure(structure, shape, source) if _applies(rest, source) else empty(shape)
     return _scalar(text, shape, source)
+
+
+def _bracketed(text: str) -> tuple[str, str]:
+    """The list or the object that a text begins with, and what follows it."""
+    if not text.startswith("[") and not re.match(r"\{\w+: ", text):
+        return "", text
+    depth = 0
+    for index, letter in enumerate(text):
+        depth += (letter in "{[") - (letter in "}]")
+        if depth == 0:
+            return text[: index + 1], text[index + 1 :]
+    return "", text
 
 
 def _scalar(text: str, shape: Shape, source: Source) -> Any:
@@ -135,8 +170,9 @@ def _scalar(text: str, shape: Shape, source: Source) -> Any:
         return TIMESTAMP
     if head == "bool":
         return False
-    made = _fill(head, source)
-    return MISSING if re.search(r"\s|\.\.\.|\.x\.y", made) else made
+    if re.search(r"\s|\.\.\.|\.x\.y", re.sub(r"\{[^{}]*\}", "", head)):
+        return MISSING  # prose
+    return _fill(head, source)
 
 
 def _choice(text: str, source: Source) -> str:
@@ -195,19 +231,17 @@ def _list(text: str, shape: Shape, source: Source) -> Any:
 
 def _structure(text: str, shape: Shape, source: Source) -> Any:
     """A list or an object that is written out: `[{name: eks-{uuid}}]`."""
-    if text.startswith("[") and text.endswith("]"):
+    if text.startswith("["):
         if shape.element is None or re.match(r"\[\{\w+(, |\})", text):
             return []
-        return [_structure(each, shape.element, source) for each in _split(text[1:-1])]
-    if re.match(r"\{\w+: ", text) and text.endswith("}"):
-        pairs = (each.partition(": ") for each in _split(text[1:-1]))
-        fields = shape.fields
-        return {
-            name: _structure(value, fields[name].shape, source)
-            for name, _, value in pairs
-            if name in fields
-        }
-    return evaluate(text, shape, source)
+        return [evaluate(each, shape.element, source) for each in _split(text[1:-1])]
+    pairs = (each.partition(": ") for each in _split(text[1:-1]))
+    fields = shape.fields
+    return {
+        name: evaluate(value, fields[name].shape, source)
+        for name, _, value in pairs
+        if name in fields
+    }
 
 
 def _split(text: str) -> list[str]:
@@ -256,7 +290,31 @@ def _part(part: str, label: str, source: Source) -> str:
         return fixed[part]
     if part == "uuid":
         return _uuid(source.draw("hex", 32, label))
-    return _property(part, source)
+    if part == "ipv4":
+        return f"{TEST_NET}{int(source.draw('hex', 4, label), 16) % 254 + 1}"
+    reading = _READINGS_OF_PARTS.get(part)
+    return _property(part, source) if reading is None else reading(source)
+
+
+def _secret_arn(source: Source) -> str:
+    named = source.text("secretArn") or source.text("secretId") or STRANGER
+    if named.startswith("arn:"):
+        return named
+    return f"arn:{source.partition}:secretsmanager:{source.region}:{source.account}:secret:{named}"
+
+
+def _bus(source: Source) -> str:
+    bus = source.text("eventBusName")
+    return "" if bus in {None, "default"} else f"{bus}/"
+
+
+_READINGS_OF_PARTS: Mapping[str, Callable[[Source], str]] = {
+    "space": lambda _source: " ",
+    "bus": _bus,
+    "direction": lambda source: "in" if source.text("direction") == "INBOUND" else "out",
+    "policy": lambda source: source.text("policyName") or source.text("resourceArn") or STRANGER,
+    "secret": _secret_arn,
+}
 
 
 def _property(part: str, source: Source) -> str:

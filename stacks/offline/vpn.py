@@ -27,7 +27,7 @@ DEFAULT_ASN = 64512
 
 SECRETS_MANAGER = "SecretsManager"
 
-SECRET_ARN = "arn:{partition}:secretsmanager:{region}:{account}:secret:s2svpn!{id}-{alnum6}"
+KEYS_ARN = "arn:{partition}:secretsmanager:{region}:{account}:secret:s2svpn!{id}-{alnum6}"
 """The secret in which AWS keeps both keys: the table leaves its name open."""
 
 HOSTS = 254

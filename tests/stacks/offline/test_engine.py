@@ -1,0 +1,269 @@
+"""A real engine plans, applies, refreshes and destroys real programs without an account."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+from pulumi import automation as auto
+
+from landfall import process
+from landfall.model.environment import cache_folder
+from stacks.offline import OfflineCloud
+from stacks.toolchain import find
+
+pytestmark = pytest.mark.engine
+
+Program = Callable[[], None]
+
+LOGICAL = {
+    auto.OpType.CREATE, auto.OpType.UPDATE, auto.OpType.REPLACE, auto.OpType.DELETE,
+    auto.OpType.SAME,
+}  # fmt: skip
+"""What happens to a resource, without the steps that a replacement consists of."""
+
+
+class Rehearsal:
+    """A stack in a folder of its own, with an offline provider."""
+
+    def __init__(self, folder: Path, cloud: OfflineCloud) -> None:
+        tools = find(cache_folder())
+        assert tools is not None
+        self.variables = {
+            **cloud.environment,
+            "PATH": tools.path("/usr/bin:/bin"),
+            "PULUMI_BACKEND_URL": f"file://{folder}",
+            "PULUMI_CONFIG_PASSPHRASE": "test",
+        }
+        self.command = auto.PulumiCommand(root=str(tools.pulumi.parent.parent))
+
+    def stack(self, program: Program, *, region: str = "eu-central-1") -> auto.Stack:
+        options = auto.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=self.command)
+        stack = auto.create_or_select_stack("dev", "rehearsed", program, opts=options)
+        stack.set_config("aws:region", auto.ConfigValue(region))
+        return stack
+
+    def preview(self, program: Program) -> dict[str, list[str]]:
+        """The names of the resources, by what would happen to them."""
+        found: dict[str, list[str]] = {}
+
+        def note(event: auto.EngineEvent) -> None:
+            if event.resource_pre_event:
+                step = event.resource_pre_event.metadata
+                if step.type.startswith("aws:") and step.op in LOGICAL:
+                    found.setdefault(step.op.value, []).append(step.urn.rpartition("::")[2])
+
+        self.stack(program).preview(on_event=note)
+        return {op: sorted(names) for op, names in found.items()}
+
+    def fails(self, program: Program) -> str:
+        with pytest.raises(auto.CommandError) as caught:
+            self.stack(program).preview()
+        return str(caught.value)
+
+
+@pytest.fixture
+def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
+    folder = tmp_path / "state"
+    folder.mkdir()
+    with OfflineCloud() as cloud:
+        yield Rehearsal(folder, cloud)
+
+
+def network(cidr: str) -> Program:
+    def program() -> None:
+        import pulumi_aws as aws
+
+        vpc = aws.ec2.Vpc("vpc", cidr_block=f"{cidr}.0.0/16")
+        subnet = aws.ec2.Subnet("subnet", vpc_id=vpc.id, cidr_block=f"{cidr}.1.0/24")
+        group = aws.ec2.SecurityGroup("group", vpc_id=vpc.id)
+        aws.s3.Bucket("bucket", tags={"Purpose": "artifacts"})
+        pulumi.export("vpc", vpc.id)
+        pulumi.export("subnet", subnet.arn)
+        pulumi.export("group", group.name)
+
+    return program
+
+
+def raw(token: str, properties: dict[str, Any], name: str = "thing") -> Program:
+    """A program that bypasses the SDK's own checks, as a transform or another language could."""
+
+    def program() -> None:
+        pulumi.CustomResource(token, name, properties)
+
+    return program
+
+
+def test_the_life_of_a_network(rehearsal: Rehearsal) -> None:
+    first = network("10.1")
+    assert rehearsal.preview(first) == {"create": ["bucket", "group", "subnet", "vpc"]}
+    made = rehearsal.stack(first).up().outputs
+    assert made["vpc"].value.startswith("vpc-")
+    assert set(rehearsal.preview(first)) == {"same"}
+
+    second = network("10.2")
+    changes = rehearsal.preview(second)
+    assert changes == {"replace": ["group", "subnet", "vpc"], "same": ["bucket"]}
+    after = rehearsal.stack(second).up().outputs
+    assert all(after[name].value != made[name].value for name in ("vpc", "subnet", "group"))
+
+    refreshed = rehearsal.stack(second).refresh().summary.resource_changes
+    assert refreshed is not None
+    assert set(refreshed) == {"same"}
+    assert set(rehearsal.preview(second)) == {"same"}
+    destroyed = rehearsal.stack(second).destroy().summary.resource_changes
+    assert destroyed == {"delete": 5}
+
+
+def test_the_same_program_gives_the_same_ids_in_another_state(
+    rehearsal: Rehearsal, tmp_path: Path
+) -> None:
+    made = rehearsal.stack(network("10.1")).up().outputs
+    other = tmp_path / "other"
+    other.mkdir()
+    with OfflineCloud() as cloud:
+        again = Rehearsal(other, cloud).stack(network("10.1")).up().outputs
+    assert {name: each.value for name, each in again.items()} == {
+        name: each.value for name, each in made.items()
+    }
+
+
+def test_all_that_is_wrong_is_said_at_once(rehearsal: Rehearsal) -> None:
+    said = rehearsal.fails(
+        raw(
+            "aws:ec2/vpc:Vpc",
+            {"cidrBlok": "10.0.0.0/16", "tags": {"a": 1}, "enableDnsSupport": "x"},
+        )
+    )
+    assert "cidrBlok: no such property; did you mean cidrBlock?" in said
+    assert 'tags["a"]: must be a string, not a number' in said
+    assert "enableDnsSupport: must be true or false, not a string" in said
+
+
+def test_an_error_never_shows_a_value(rehearsal: Rehearsal) -> None:
+    def program() -> None:
+        wrong = {"enableDnsSupport": pulumi.Output.secret("hunter2"), "pasword": "hunter2"}
+        pulumi.CustomResource("aws:ec2/vpc:Vpc", "thing", wrong)
+
+    said = rehearsal.fails(program)
+    assert "enableDnsSupport: must be true or false" in said
+    assert "pasword: no such property" in said
+    assert "hunter2" not in said
+
+
+def test_nested_and_missing_properties(rehearsal: Rehearsal) -> None:
+    def program() -> None:
+        import pulumi_aws as aws
+
+        wrong: Any = {"from_port": 443, "to_port": "443", "protocol": "tcp", "colour": "red"}
+        aws.ec2.SecurityGroup("group", ingress=[wrong])
+
+    said = rehearsal.fails(program)
+    assert "ingress[0].toPort" in said
+    assert "ingress[0].colour" in said
+    assert "missing; it must be a string" in rehearsal.fails(
+        raw("aws:ec2/customerGateway:CustomerGateway", {})
+    )
+
+
+def test_a_type_that_the_sdk_lacks(rehearsal: Rehearsal) -> None:
+    said = rehearsal.fails(raw("aws:ec2/vpc:Vcp", {}))
+    assert "no resource type aws:ec2/vpc:Vcp; did you mean aws:ec2/vpc:Vpc?" in said
+
+
+def test_a_function_without_an_answer(rehearsal: Rehearsal) -> None:
+    def program() -> None:
+        import pulumi_aws as aws
+
+        aws.ec2.get_instances()
+
+    assert "cannot answer aws:ec2/getInstances:getInstances" in rehearsal.fails(program)
+
+
+def test_rules_that_are_not_known_are_said(rehearsal: Rehearsal) -> None:
+    rehearsal.stack(raw("aws:ec2/ami:Ami", {"name": "a"})).up()
+    said: list[str] = []
+
+    def note(event: auto.EngineEvent) -> None:
+        if event.diagnostic_event and event.diagnostic_event.severity == "warning":
+            said.append(event.diagnostic_event.message)
+
+    result = rehearsal.stack(raw("aws:ec2/ami:Ami", {"name": "b"})).preview(on_event=note)
+    assert result.change_summary.get(auto.OpType.UPDATE) == 1
+    assert "what replaces aws:ec2/ami:Ami is not known here" in "".join(said)
+
+
+def test_every_provider_works_in_its_own_region(rehearsal: Rehearsal) -> None:
+    def program() -> None:
+        import pulumi_aws as aws
+
+        tags = aws.ProviderDefaultTagsArgs(tags={"Owner": "team"})
+        west = aws.Provider("west", region="eu-west-1", default_tags=tags)
+        here, there = (
+            aws.sns.Topic("here"),
+            aws.sns.Topic("there", opts=pulumi.ResourceOptions(provider=west)),
+        )
+        pulumi.export("here", here.arn)
+        pulumi.export("there", there.arn)
+        pulumi.export("tags", there.tags_all)
+        pulumi.export("untagged", here.tags_all)
+
+    made = rehearsal.stack(program).up().outputs
+    assert ":eu-central-1:" in made["here"].value
+    assert ":eu-west-1:" in made["there"].value
+    assert made["tags"].value == {"Owner": "team"}
+    assert not made["untagged"].value
+
+
+def test_the_state_of_a_real_provider_is_refused(rehearsal: Rehearsal) -> None:
+    stack = rehearsal.stack(network("10.1"))
+    stack.up()
+    exported = stack.export_stack()
+    assert exported.deployment is not None
+    for resource in exported.deployment["resources"]:
+        if resource["type"] == "pulumi:providers:aws":
+            for part in ("inputs", "outputs"):
+                assert resource[part].pop("landfallOffline") == "true"
+    stack.import_stack(exported)
+    for act in (stack.preview, stack.destroy, stack.refresh):
+        with pytest.raises(auto.CommandError, match="made with a real AWS provider"):
+            act()
+
+
+def test_secrets_stay_secret_in_state(rehearsal: Rehearsal) -> None:
+    def program() -> None:
+        import pulumi_aws as aws
+
+        secret = aws.secretsmanager.Secret("secret")
+        aws.secretsmanager.SecretVersion("version", secret_id=secret.id, secret_string="hunter2")
+        aws.ssm.Parameter("parameter", type="SecureString", value=pulumi.Output.secret("hunter2"))
+
+    stack = rehearsal.stack(program)
+    stack.up()
+    folder = Path(rehearsal.variables["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    texts = [each.read_text(errors="replace") for each in folder.rglob("*") if each.is_file()]
+    assert texts
+    assert not [text for text in texts if "hunter2" in text]
+
+
+def test_served_by_a_process_of_its_own(tmp_path: Path) -> None:
+    """`python -m stacks.offline` writes its port once it answers, and ends with SIGTERM."""
+    import sys
+
+    port_file = tmp_path / "port"
+    argv = [sys.executable, "-m", "stacks.offline", "--port-file", str(port_file)]
+    root = Path(__file__).parents[3]
+    daemon = process.spawn(
+        argv, name="offline", record=tmp_path / "record", log=tmp_path / "log", cwd=root
+    )
+    try:
+        assert process.wait_until(port_file.exists, timeout_s=60), daemon.tail()
+        assert json.loads(port_file.read_text()) > 0
+        assert daemon.alive()
+    finally:
+        daemon.stop()
+    assert not daemon.alive()
