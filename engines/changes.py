@@ -7,7 +7,7 @@ from collections.abc import Collection
 from engines import key
 from engines.key import Parts
 from engines.plan import Plan
-from landfall.model.change import SEVERITY_OF, Change, Detail, Half, Kind
+from landfall.model.change import SEVERITY_OF, Change, Detail, Half, Kind, Severity
 
 DIGEST_LENGTH = 64
 SHORT = 12
@@ -54,17 +54,19 @@ def compare(
         summary = f"{what}: build {short} again"
         return _change(environment, after.engine, Kind.CREATE, summary, reasons=(reason,))
     doing = f"switch to {short}, built before" if built else f"rebuild as {short} from {origin}"
-    return _change(
-        environment,
-        after.engine,
-        Kind.UPDATE,
-        f"{what}: {doing}",
-        reasons=tuple(_reason(part, *values) for part, values in differing.items()),
-        details=tuple(
-            Detail(path=part, before=_short(old), after=_short(new))
-            for part, (old, new) in differing.items()
-        ),
-    )
+    return _replacement(environment, after.engine, f"{what}: {doing}", differing)
+
+
+def respecified(
+    environment: str, engine: str, *, before: Parts | None, after: Parts
+) -> Change | None:
+    """What a changed spec means, where only the parts that a spec decides are known."""
+    if before is None:
+        return _change(environment, engine, Kind.CREATE, f"{engine}: a new engine")
+    differing = key.difference(before, after)
+    if not differing:
+        return None
+    return _replacement(environment, engine, f"{engine}: rebuild, its spec changed", differing)
 
 
 def removal(environment: str, engine: str) -> Change:
@@ -79,12 +81,31 @@ def unknown(environment: str, engine: str, reason: str) -> Change:
     return _change(environment, engine, Kind.UNKNOWN, summary, reasons=(reason,))
 
 
+def _replacement(
+    environment: str, engine: str, summary: str, differing: dict[str, tuple[str, str]]
+) -> Change:
+    """Another engine takes over. The old one stays in the store, so nothing is destroyed."""
+    return _change(
+        environment,
+        engine,
+        Kind.REPLACE,
+        summary,
+        severity=Severity.NORMAL,
+        reasons=tuple(_reason(part, *values) for part, values in differing.items()),
+        details=tuple(
+            Detail(path=part, before=_short(old), after=_short(new), replaces=True)
+            for part, (old, new) in differing.items()
+        ),
+    )
+
+
 def _change(
     environment: str,
     engine: str,
     kind: Kind,
     summary: str,
     *,
+    severity: Severity | None = None,
     reasons: tuple[str, ...] = (),
     details: tuple[Detail, ...] = (),
 ) -> Change:
@@ -94,7 +115,7 @@ def _change(
         half=Half.ENGINES,
         target=engine,
         kind=kind,
-        severity=SEVERITY_OF[kind],
+        severity=severity or SEVERITY_OF[kind],
         summary=summary,
         reasons=reasons,
         details=details,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from landfall import process
 from landfall.errors import MissingTool
+from landfall.golang import build
 from rehearsal import packages, rootfs
 from rehearsal.preflight import PROGRAMS, preflight
 
@@ -17,6 +18,8 @@ Progress = Callable[[str], None]
 
 FOR_TESTS = {"nginx": "nginx-light"}
 """Programs that only the tests call, and the Debian packages that bring them."""
+
+ACTIONLINT, ACTIONLINT_VERSION = "github.com/rhysd/actionlint", "1.7.7"
 
 NO_START = {"RUNLEVEL": "1", "DEBIAN_FRONTEND": "noninteractive"}
 """Keeps Debian's packages from starting their services: what is installed here is only called."""
@@ -63,6 +66,35 @@ def install_packages(on_progress: Progress) -> list[str]:
         what="apt-get install",
     )
     return wanted
+
+
+def ensure_actionlint(cache: Path, on_progress: Progress) -> Path:
+    """The linter of workflows, which the tests call; built once with Go.
+
+    Raises:
+        MissingTool: it is not on PATH and there is no Go to build it with.
+    """
+    found = find_actionlint(cache)
+    if found is not None:
+        return found
+    target = cache / f"actionlint-{ACTIONLINT_VERSION}"
+    on_progress("building actionlint with Go, once")
+    build(
+        target,
+        module=(ACTIONLINT, ACTIONLINT_VERSION),
+        package=f"{ACTIONLINT}/cmd/actionlint",
+        ldflags="-s -w",
+        on_progress=on_progress,
+        hint="install Go 1.24 or newer, or put `actionlint` on PATH",
+    )
+    return target / "bin" / "actionlint"
+
+
+def find_actionlint(cache: Path) -> Path | None:
+    """The linter of workflows, where it is there already."""
+    on_path = shutil.which("actionlint")
+    built = cache / f"actionlint-{ACTIONLINT_VERSION}" / "bin" / "actionlint"
+    return Path(on_path) if on_path else (built if built.exists() else None)
 
 
 def prepare(cache: Path, on_progress: Progress) -> Prepared:

@@ -22,6 +22,7 @@ from landfall.cli import (
     site,
     status,
     up,
+    workflow,
 )
 from landfall.errors import Interrupted, LandfallError
 
@@ -35,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (doctor, up, down, preview, site, ask, status, offline, handoff, demo):
+for module in (doctor, up, down, preview, site, ask, status, offline, handoff, workflow, demo):
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
 app.add_typer(engine.app, name="engine")
 

@@ -124,7 +124,7 @@ class Report:
 
 def exit_code(report: Report) -> ExitCode:
     """The code a preview of `report` ends with: the highest that holds."""
-    codes = [ExitCode.NOTHING, *(_code(change.kind) for change in report.changes)]
+    codes = [ExitCode.NOTHING, *(_code(change) for change in report.changes)]
     if report.policy_failures:
         codes.append(ExitCode.POLICY)
     return max(codes)
@@ -136,13 +136,11 @@ def count(changes: Iterable[Change]) -> dict[Kind, int]:
     return {kind: sum(change.kind is kind for change in found) for kind in Kind}
 
 
-def _code(kind: Kind) -> ExitCode:
-    match kind:
-        case Kind.READ:
-            return ExitCode.NOTHING
-        case Kind.UNKNOWN:
-            return ExitCode.UNKNOWN
-        case Kind.REPLACE | Kind.DELETE:
-            return ExitCode.DESTRUCTIVE
-        case _:
-            return ExitCode.CHANGES
+def _code(change: Change) -> ExitCode:
+    if change.kind is Kind.READ:
+        return ExitCode.NOTHING
+    if change.kind is Kind.UNKNOWN:
+        return ExitCode.UNKNOWN
+    # A replacement that keeps what it replaces destroys nothing; its source says so.
+    destructive = change.severity >= Severity.DESTRUCTIVE
+    return ExitCode.DESTRUCTIVE if destructive else ExitCode.CHANGES

@@ -30,12 +30,12 @@ def compute(environment: Environment) -> dict[str, object]:
         "landfall_environment": environment.name,
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
         "landfall_routes": [asdict(route) for route in routes(released)],
-        "landfall_destinations": [asdict(each) for each in destinations(site)],
+        "landfall_overflow": _overflow(site),
         "landfall_engines": [_engine(environment, name, key) for name, key in _released(released)],
         "landfall_public_key": str(environment.keys / PUBLIC_KEY),
         "landfall_handoff": _read(environment.handoff_file),
         "landfall_wheelhouse": _read(environment.wheelhouse_file),
-        "landfall_secrets_endpoint": _read(environment.services_file).get("aws", ""),
+        "landfall_secrets": _secrets(environment),
     }
 
 
@@ -51,6 +51,25 @@ def _engine(environment: Environment, name: str, key: str) -> dict[str, object]:
         "source": str(folder / ENGINE),
         "signature": str(folder / SIGNATURE),
         "port": port_of(key),
+    }
+
+
+def _overflow(site: sites.Site) -> list[dict[str, object]]:
+    """Where requests may go besides the site, with the classes that may; empty means nowhere."""
+    allowed: dict[str, list[str]] = {}
+    for each in destinations(site):
+        if each.overflow:
+            allowed.setdefault(each.overflow, []).append(each.classification.value)
+    return [{"address": address, "classifications": names} for address, names in allowed.items()]
+
+
+def _secrets(environment: Environment) -> dict[str, object]:
+    """Where the controller reads secrets; in a rehearsal a stand-in that asks for no account."""
+    found = _read(environment.services_file) if environment.rehearsal else {}
+    return {
+        "endpoint": found.get("endpoint", ""),
+        "region": found.get("region", ""),
+        "rehearsal": environment.rehearsal,
     }
 
 

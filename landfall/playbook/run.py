@@ -117,12 +117,12 @@ def run(
     with _folder() as name:
         folder = Path(name)
         command = _command_line(check=check, tags=tags, folder=folder, variables=variables)
-        done = _start(environment, playbook, folder, events, command=command, limit=limit)
-    if done.status == "canceled":
+        status = _start(environment, playbook, folder, events, command=command, limit=limit)
+    if status == "canceled":
         raise Interrupted("the playbook was interrupted")
-    if not done.counts:
+    if not events.counts:
         raise LandfallError(f"{playbook} ran on no host\n" + "\n".join(events.stray[-15:]))
-    ended = Run(results=tuple(events.results), counts=done.counts)
+    ended = Run(results=tuple(events.results), counts=events.counts)
     if not tolerate:
         _raise_failures(ended)
     return ended
@@ -136,6 +136,7 @@ class _Events:
     on_task: Callable[[str], None] | None
     results: list[TaskResult] = field(default_factory=list)
     stray: list[str] = field(default_factory=list)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def __call__(self, event: dict[str, Any]) -> bool:
         """Take one event; False tells the runner to keep no file of it."""
@@ -146,15 +147,11 @@ class _Events:
             self.results.append(_result(kind, data))
             if self.on_result is not None:
                 self.on_result(self.results[-1])
+        elif kind == "playbook_on_stats":
+            self.counts = _by_host(data)
         elif kind in {"verbose", "error"} and event.get("stdout"):
             self.stray.append(event["stdout"])
         return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Done:
-    status: str
-    counts: Mapping[str, Mapping[str, int]]
 
 
 def _start(
@@ -165,7 +162,7 @@ def _start(
     *,
     command: str,
     limit: str,
-) -> _Done:
+) -> str:
     if not (environment.root / "playbooks" / playbook).is_file():
         raise UsageError(f"playbooks/{playbook} does not exist")
     runner = ansible_runner.run(
@@ -185,10 +182,16 @@ def _start(
         quiet=True,
         settings={"suppress_output_file": True, "idle_timeout": 600},
     )
-    stats = runner.stats or {}
-    hosts = sorted({host for counted in stats.values() for host in counted})
-    counts = {host: {word: found.get(host, 0) for word, found in stats.items()} for host in hosts}
-    return _Done(status=str(runner.status), counts=counts)
+    return str(runner.status)
+
+
+RECAP = ("ok", "changed", "dark", "failures", "skipped", "rescued", "ignored")
+"""The words of Ansible's recap; `dark` means that the host did not answer."""
+
+
+def _by_host(data: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    hosts = sorted({host for word in RECAP for host in data.get(word) or {}})
+    return {host: {word: (data.get(word) or {}).get(host, 0) for word in RECAP} for host in hosts}
 
 
 def _folder() -> tempfile.TemporaryDirectory[str]:

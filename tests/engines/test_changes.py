@@ -47,7 +47,7 @@ def test_a_precision_and_a_tokenizer(
     )
     change = compare(after.parts, new, {after.key})
     assert change is not None
-    assert (change.kind, change.severity) == (Kind.UPDATE, Severity.NORMAL)
+    assert (change.kind, change.severity) == (Kind.REPLACE, Severity.NORMAL)
     assert change.reasons == (
         "precision changes from int8 to int4",
         "quantiser changed",

@@ -45,6 +45,8 @@ def fix(tell: Reporter, *, site: bool = True) -> None:
     with tell.step("Pulumi command") as step:
         found = toolchain.ensure(cache_folder(), on_progress=step.update)
         step.result = f"{found.version} ({found.origin})"
+        step.update("actionlint")
+        setup.ensure_actionlint(cache_folder(), step.update)
     if site:
         with tell.step("root filesystem, packages and wheels for the rack") as step:
             setup.prepare(cache_folder(), step.update)

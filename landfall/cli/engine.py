@@ -1,0 +1,100 @@
+"""landfall engine: plan, build and list engines."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from engines.store import Store
+from landfall.cli.arguments import AsJson
+from landfall.cli.console import print_json, reporter
+from landfall.cli.flow import engine, loop, services
+from landfall.model import release
+from landfall.model.environment import find
+
+app = typer.Typer(
+    help="Plan, build and list engines.\n\nExample: landfall engine plan tiny-lm",
+    no_args_is_help=True,
+)
+
+Name = Annotated[str, typer.Argument(metavar="ENGINE", help="A served name of engines/specs/.")]
+Env = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
+
+
+@app.command()
+def plan(name: Name = "tiny-lm", env: Env = "dev", as_json: AsJson = False) -> None:
+    """Show what building an engine would do, and its key. Nothing is built.
+
+    Example: landfall engine plan tiny-lm --json
+    """
+    environment = find(env)
+    found = engine.plan(environment, name, tracking_uri=services.registry_uri(environment)).plan
+    if as_json:
+        print(found.to_json(), end="")
+        return
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    there = Store(environment.store).get(found.key) is not None
+    table.add_row("key", found.key)
+    table.add_row("in the store", "yes: building it again is a cache hit" if there else "no")
+    for step in found.steps:
+        table.add_row(
+            "step", " ".join([step.action, *(f"{k}={v}" for k, v in step.settings.items())])
+        )
+    for part, value in found.parts.items():
+        table.add_row(f"part {part}", value)
+    Console(soft_wrap=True).print(table)
+
+
+@app.command()
+def build(
+    name: Name = "tiny-lm",
+    env: Env = "dev",
+    on_host: Annotated[
+        bool, typer.Option("--on-host/--here", help="On the build host, or in this process.")
+    ] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Build an engine, measure and sign it, and keep it in the store. Safe to run again.
+
+    Example: landfall engine build tiny-lm --here
+    """
+    environment = find(env)
+    tell = reporter()
+    with loop.only_one(environment), tell.step(f"engine: building {name}") as step:
+        planned = engine.plan(environment, name, tracking_uri=services.registry_uri(environment))
+        key, built = engine.ensure(environment, planned, on_host=on_host, on_progress=step.update)
+        step.result = engine.describe(environment, key) + ("" if built else "; already built")
+    if as_json:
+        print_json({"key": key, "built": built})
+
+
+@app.command("list")
+def list_(env: Env = "dev", as_json: AsJson = False) -> None:
+    """List the engines of the store, and which of them answer.
+
+    Example: landfall engine list
+    """
+    environment = find(env)
+    released = {
+        each.key: f"{name} {each.share} %"
+        for name, found in release.load(environment).items()
+        for each in found.engines
+    }
+    rows = [
+        {
+            "key": entry.key,
+            "released": released.get(entry.key, ""),
+            "what": engine.describe(environment, entry.key),
+        }
+        for entry in Store(environment.store).entries()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("key", "released", "what", box=None, padding=(0, 2))
+    for row in rows:
+        table.add_row(row["key"][:12], row["released"], row["what"])
+    Console(soft_wrap=True).print(table)

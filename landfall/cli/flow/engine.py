@@ -1,0 +1,156 @@
+"""From a registered model to a signed engine in the store, and its release."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from engines import build, facts, manifest, sign, source, spec
+from engines import plan as plans
+from engines.plan import Plan
+from engines.release import promote
+from engines.store import Store
+from landfall import playbook, registry
+from landfall.errors import InvalidInput, Problem
+from landfall.model import release
+from landfall.model.classification import Classification
+from landfall.model.environment import Environment
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A plan, and the folder of the model that it was made for."""
+
+    plan: Plan
+    model: Path
+
+
+def specs(environment: Environment) -> dict[str, spec.EngineSpec]:
+    """Every spec of the environment's checkout, by served name."""
+    return spec.load_all(environment.root / "engines" / "specs")
+
+
+def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
+    """What building the engine `name` would do, from the model that the registry has now.
+
+    Raises:
+        InvalidInput: there is no such spec, or it does not fit the model.
+    """
+    known = specs(environment)
+    if name not in known:
+        message = f"no such engine; there are {', '.join(sorted(known)) or 'none'}"
+        raise InvalidInput("engines/specs", [Problem(path=name, message=message)])
+    wanted = known[name]
+    version = registry.resolve(
+        wanted.model.name,
+        wanted.model.version or wanted.model.alias or "",
+        tracking_uri=tracking_uri,
+    )
+    digest = version.tags.get(registry.CONTENT_DIGEST, "")
+    folder = environment.root / ".landfall" / "models" / f"{version.name}-{digest[:16]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    registry.download(version, folder, tracking_uri=tracking_uri)
+    found = source.read(
+        folder,
+        name=version.name,
+        version=str(version.version),
+        classification=Classification(version.tags["classification"]),
+        data_digest=version.tags.get("data_digest", ""),
+    )
+    return Planned(plan=plans.plan(wanted, found, facts.read()), model=folder)
+
+
+def ensure(
+    environment: Environment, planned: Planned, *, on_host: bool, on_progress: Progress
+) -> tuple[str, bool]:
+    """Have the planned engine in the store, signed; its key, and whether it had to be built.
+
+    Args:
+        environment: whose store and signing key.
+        planned: what to build.
+        on_host: build on the environment's build host, else in this process.
+        on_progress: told what is being done.
+
+    Raises:
+        GateFailed: the engine lost more quality than its spec allows.
+        IntegrityError: a file is not what the plan says.
+    """
+    store = Store(environment.store)
+    key = planned.plan.key
+    if store.get(key) is not None:
+        _, public = sign.generate_keys(environment.keys)
+        store.verify(key, public)
+        return key, False
+    work = environment.work / "builds" / key
+    work.mkdir(parents=True, exist_ok=True)
+    built = (
+        _on_host(environment, planned, work, on_progress)
+        if on_host
+        else build.run(planned.plan, planned.model, work / "engine", on_progress)
+    )
+    # Whoever builds cannot sign: the controller checks what came back, then signs it.
+    manifest.check(built)
+    private, _ = sign.generate_keys(environment.keys)
+    signature = work / "engine.sig"
+    sign.sign(built, signature, private)
+    store.put(built, signature)
+    shutil.rmtree(work)
+    return key, True
+
+
+def _on_host(environment: Environment, planned: Planned, work: Path, on_progress: Progress) -> Path:
+    plan_file = work / "plan.json"
+    plan_file.write_text(planned.plan.to_json())
+    playbook.run(
+        environment,
+        "build.yml",
+        variables={
+            "build_key": planned.plan.key,
+            "build_plan": str(plan_file),
+            "build_source": str(planned.model),
+            "build_out": str(work / "engine"),
+        },
+        on_task=on_progress,
+    )
+    return work / "engine"
+
+
+def release_locally(environment: Environment, name: str, key: str) -> bool:
+    """Give `key` all requests for `name`, in the rehearsal's own release file. True if it changed.
+
+    A rehearsal's engines are made on each machine, so their keys are not committed; elsewhere a
+    release is a commit to `releases/<env>.yaml`.
+    """
+    released = release.load(environment)
+    now = released.get(name)
+    if now and [each.key for each in now.engines] == [key]:
+        return False
+    value = {each: found.model_dump(mode="json") for each, found in released.items()}
+    value[name] = promote(now, key).model_dump(mode="json")
+    path = environment.local_release_file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    with os.fdopen(descriptor, "w") as sink:
+        yaml.safe_dump(value, sink)
+    Path(partial).replace(path)
+    return True
+
+
+def describe(environment: Environment, key: str) -> str:
+    """An engine of the store in a few words: quality and speed, as its manifest has them."""
+    entry = Store(environment.store).get(key)
+    if entry is None:
+        return f"{key[:12]} is not in the store"
+    found = manifest.read(entry.engine).predicate
+    return (
+        f"perplexity {found.quality.engine:.4f}, {found.quality.ratio:.4f} of float32 "
+        f"(bound {found.quality.max_ratio:.2f}); {found.speed.tokens_per_second:.0f} tokens/s"
+    )

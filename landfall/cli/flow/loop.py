@@ -1,0 +1,160 @@
+"""The whole loop, as a list of steps that each do nothing where nothing is to be done."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from landfall import registry
+from landfall.cli.console import Reporter
+from landfall.cli.flow import cloud, engine, gateway, model, services, site
+from landfall.errors import Busy, MissingTool
+from landfall.handoff import Handoff
+from landfall.model.environment import Environment
+from rehearsal.preflight import preflight
+from rehearsal.services import Services
+
+Done = dict[str, object]
+
+
+@contextmanager
+def only_one(environment: Environment) -> Iterator[None]:
+    """Keep a second run away from the same environment.
+
+    Raises:
+        Busy: another run is at it; its lock goes with its process.
+    """
+    path = environment.work / "run.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = path.with_suffix(".holder")
+    try:
+        with FileLock(path, timeout=0):
+            holder.write_text(json.dumps({"pid": os.getpid()}))
+            yield
+            holder.unlink(missing_ok=True)
+    except Timeout as error:
+        pid = json.loads(holder.read_text())["pid"] if holder.exists() else "unknown"
+        raise Busy(
+            f"another run is changing {environment.name} (process {pid})",
+            hint="wait for it to end; if it was killed, its lock went with it",
+        ) from error
+
+
+def up(environment: Environment, tell: Reporter, *, offline: bool, site_too: bool) -> Done:
+    """Bring an environment to what its files say; what it serves then.
+
+    Raises:
+        MissingTool: this machine cannot do its part; found out before anything starts.
+        Busy: another run is at it.
+    """
+    if environment.rehearsal and site_too:
+        _can_boot()
+    with only_one(environment):
+        if not environment.rehearsal:
+            return _real(environment, tell, offline=offline, site_too=site_too)
+        return _rehearse(environment, tell, offline=offline, site_too=site_too)
+
+
+def _real(environment: Environment, tell: Reporter, *, offline: bool, site_too: bool) -> Done:
+    with tell.step(f"cloud: bringing {environment.name} up") as step:
+        told = cloud.bring_up(environment, offline=offline, step=step)
+    if site_too:
+        with tell.step(f"site: configuring {environment.name}") as step:
+            site.configure(environment, step)
+    return {"environment": environment.name, "provider": told.provider}
+
+
+def _rehearse(environment: Environment, tell: Reporter, *, offline: bool, site_too: bool) -> Done:
+    running = services.of(environment)
+    with tell.step("services: S3, secrets, model registry") as step:
+        running.start()
+        step.result = "starting in the background"
+    # The services take seconds to start; the engine plans the cloud half meanwhile.
+    with tell.step("cloud: bringing dev up with the real Pulumi engine") as step:
+        told = cloud.bring_up(environment, offline=offline, step=step)
+    with tell.step("services: waiting until they answer") as step:
+        running.wait(step.update)
+        services.record(environment, running)
+        made = services.ensure_secrets(environment, told, running)
+        step.result = f"{running.aws_url}, {running.tracking_uri}; {made} secrets made"
+    with tell.step("training: tiny-lm, interrupted once as a spot reclaim would") as step:
+        outcome = model.ensure(environment, running, step)
+    with tell.step("registry: registering the version") as step:
+        version = model.register(outcome, running)
+        step.result = f"{version.name} version {version.version}, alias {model.ALIAS}"
+    if site_too:
+        with tell.step("rack: booting a Debian host") as step:
+            site.boot(environment, step)
+    key = _engine(environment, tell, running, on_host=site_too)
+    if site_too:
+        with tell.step("site: configuring the host with Ansible") as step:
+            site.configure(environment, step)
+    return _done(environment, told, version, key, site_too=site_too)
+
+
+def _engine(environment: Environment, tell: Reporter, running: Services, *, on_host: bool) -> str:
+    with tell.step("engine: planning") as step:
+        planned = engine.plan(environment, model.NAME, tracking_uri=running.tracking_uri)
+        step.result = f"key {planned.plan.key[:12]}, {planned.plan.precision}"
+    where = "on the host" if on_host else "here"
+    with tell.step(f"engine: building {where}, measuring, signing") as step:
+        key, built = engine.ensure(environment, planned, on_host=on_host, on_progress=step.update)
+        step.result = engine.describe(environment, key) + ("" if built else "; already built")
+    engine.release_locally(environment, model.NAME, key)
+    return key
+
+
+def _done(
+    environment: Environment,
+    told: Handoff,
+    version: registry.ModelVersion,
+    key: str,
+    *,
+    site_too: bool,
+) -> Done:
+    return {
+        "environment": environment.name,
+        "provider": told.provider,
+        "model": f"{version.name} version {version.version}",
+        "engine": key,
+        "gateway": gateway.url(environment) if site_too else None,
+    }
+
+
+def sentence(done: Done) -> str:
+    """What an environment now is, for a person."""
+    if done.get("gateway"):
+        return (
+            f"{done['environment']} is up: {done['model']} answers at {done['gateway']}.\n"
+            'Ask it:  landfall ask "What is Landfall?"'
+        )
+    return f"{done['environment']} is up, without hosts."
+
+
+def down(environment: Environment, tell: Reporter, *, purge: bool) -> None:
+    """Stop everything that `up` started for a rehearsal; with `purge` forget it, too."""
+    with only_one(environment):
+        with tell.step("rack: stopping hosts") as step:
+            site.rack_of(environment, step).down()
+        with tell.step("services: stopping"):
+            services.of(environment).stop()
+        if purge:
+            with tell.step("forgetting state, models and engines"):
+                for name in ("offline-state", "store", "models", "training", "rack"):
+                    shutil.rmtree(environment.root / ".landfall" / name, ignore_errors=True)
+    if purge:
+        shutil.rmtree(environment.work, ignore_errors=True)
+
+
+def _can_boot() -> None:
+    missing = preflight()
+    if missing:
+        raise MissingTool(
+            "\n".join(["this machine cannot boot a host:", *(f"  {each}" for each in missing)]),
+            hint="landfall doctor --fix installs what it can; --no-site leaves the host out",
+        )

@@ -1,0 +1,65 @@
+"""The model of the rehearsal: trained, resumed after a reclaim, and registered."""
+
+from __future__ import annotations
+
+from examples.tiny_lm import job
+from examples.tiny_lm.definition import Definition
+from examples.tiny_lm.events import Event
+from landfall import registry
+from landfall.cli.console import Step
+from landfall.model.classification import Classification
+from landfall.model.environment import Environment
+from rehearsal.services import BUCKET, Services
+
+NAME = "tiny-lm"
+ALIAS = "production"
+
+
+def ensure(environment: Environment, running: Services, step: Step) -> job.Outcome:
+    """Train the rehearsal's model, unless it is there; a fresh run is interrupted once."""
+
+    def show(event: Event) -> None:
+        loss = f", loss {event.loss:.2f}" if event.loss is not None else ""
+        step.update(f"step {event.step} of {event.steps}{loss}")
+
+    outcome = job.run(
+        environment.root / ".landfall" / "training" / NAME,
+        bucket=BUCKET,
+        environment=running.environment,
+        on_event=show,
+        job=Definition(),
+    )
+    step.result = f"{story(outcome)}; perplexity {outcome.training.perplexity:.3f}"
+    return outcome
+
+
+def story(outcome: job.Outcome) -> str:
+    """How the training came about, in words."""
+    if not outcome.parts:
+        return "trained already"
+    lives = [
+        f"step {part.first} to {part.last}{' (reclaimed)' if part.reclaimed else ''}"
+        for part in outcome.parts
+    ]
+    return ", then ".join(lives)
+
+
+def register(outcome: job.Outcome, running: Services) -> registry.ModelVersion:
+    """Register what was trained, once, and let the alias `production` stand for it."""
+    card = registry.Card(
+        parameters=outcome.training.parameters,
+        precision="float32",
+        data_digest=outcome.training.data_digest,
+        trained_on=outcome.trained_on,
+        classification=Classification.PUBLIC,
+    )
+    version = registry.register(
+        outcome.folder,
+        NAME,
+        tracking_uri=running.tracking_uri,
+        tags=card.tags(),
+        metrics={"perplexity": outcome.training.perplexity},
+        params={"job": outcome.training.job_digest},
+    )
+    registry.set_alias(version, ALIAS, tracking_uri=running.tracking_uri)
+    return version

@@ -1,0 +1,73 @@
+"""A pull request for the demo: a copy of the checkout in which three lines differ.
+
+No run changes a tracked file, so the change is made in a copy that shares the state of the real
+checkout.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from landfall import process
+from landfall.errors import LandfallError
+from landfall.model.environment import Environment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One line that the pull request changes."""
+
+    path: str
+    before: str
+    after: str
+
+
+EDITS = (
+    Edit(
+        path="Pulumi.dev.yaml",
+        before="landfall:trainingInstanceType: g6.xlarge",
+        after="landfall:trainingInstanceType: g6e.xlarge",
+    ),
+    Edit(
+        path="inventories/dev/group_vars/gpu_hosts/gateway.yml",
+        before="gateway_requests_per_second: 20",
+        after="gateway_requests_per_second: 50",
+    ),
+    Edit(path="engines/specs/tiny-lm.yaml", before="precision: int8", after="precision: int4"),
+)
+
+
+def open_one(environment: Environment) -> Environment:
+    """The environment as the pull request would have it, in a copy of the checkout.
+
+    Raises:
+        LandfallError: a line that is to be changed is not there.
+    """
+    folder = environment.work / "pull-request"
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in _files(environment.root):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(environment.root / name, target)
+    (folder / ".landfall").symlink_to(environment.root / ".landfall")
+    for edit in EDITS:
+        _apply(folder, edit)
+    return Environment(name=environment.name, root=folder)
+
+
+def _files(root: Path) -> list[str]:
+    """Every file of the checkout that git tracks or would."""
+    listed = process.run(
+        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    ).stdout
+    return [name for name in listed.split("\0") if name and (root / name).is_file()]
+
+
+def _apply(folder: Path, edit: Edit) -> None:
+    path = folder / edit.path
+    text = path.read_text()
+    if text.count(edit.before) != 1:
+        raise LandfallError(f"{edit.path} does not have the line `{edit.before}` once")
+    path.write_text(text.replace(edit.before, edit.after))

@@ -1,0 +1,174 @@
+"""One report over cloud, site and engines."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from landfall import playbook, process
+from landfall.cli.console import Reporter, Step
+from landfall.cli.flow import cloud, engine_changes
+from landfall.errors import CommandFailed, LandfallError
+from landfall.model import host as hosts
+from landfall.model.change import SEVERITY_OF, Change, Half, Kind, Report
+from landfall.model.environment import Environment
+from landfall.preview.digest import digest
+from landfall.preview.mask import mask
+from stacks import automation
+from stacks.changes import Collector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a preview is asked for.
+
+    Attributes:
+        offline: against the rehearsal's cloud instead of an account.
+        base: a commit to compare with, or "" for the environment's own state.
+        halves: which halves to look at; the others count as not previewed.
+    """
+
+    offline: bool
+    base: str = ""
+    halves: frozenset[Half] = frozenset(Half)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Previewed:
+    """A masked report, its digest and the commit that was looked at."""
+
+    report: Report
+    digest: str
+    commit: str
+
+
+def preview(environment: Environment, wanted: Wanted, tell: Reporter) -> Previewed:
+    """Ask all halves what an apply would change; nothing is changed."""
+    changes: list[Change] = []
+    unchanged: dict[Half, int] = {}
+    policies: list[str] = []
+    notes: list[str] = []
+    with _base_tree(environment, wanted.base) as base:
+        if Half.CLOUD in wanted.halves:
+            with tell.step("cloud: preview by the Pulumi engine") as step:
+                found, sentence = _cloud(environment, wanted, base, step)
+                changes += found.changes
+                unchanged[Half.CLOUD] = found.unchanged
+                policies += found.policy_failures
+                notes.append(sentence)
+                step.result = f"{len(found.changes)} changes, {found.unchanged} unchanged"
+        with tell.step("engines: plan") as step:
+            planned = engine_changes.preview(environment, base)
+            changes += planned.changes
+            unchanged[Half.ENGINES] = planned.unchanged
+            notes += planned.notes
+            step.result = f"{len(planned.changes)} changes"
+        if Half.SITE in wanted.halves:
+            with tell.step("site: playbook in check mode") as step:
+                run = playbook.run(
+                    environment, "site.yml", check=True, tolerate=True, on_task=step.update
+                )
+                changes += playbook.changes(run, environment.name)
+                unchanged[Half.SITE] = playbook.unchanged(run)
+                step.result = f"{run.changed} tasks would change something"
+        else:
+            changes += _not_asked(environment)
+    report = mask(
+        Report(
+            environment=environment.name,
+            compared_with=_compared_with(wanted),
+            changes=tuple(changes),
+            unchanged=unchanged,
+            notes=tuple(notes),
+            policy_failures=tuple(policies),
+        )
+    )
+    commit = _commit(environment.root)
+    context = {"commit": commit, "inventory": _files_digest(environment.inventory)}
+    return Previewed(report=report, digest=digest(report, context), commit=commit)
+
+
+def _cloud(
+    environment: Environment, wanted: Wanted, base: Path | None, step: Step
+) -> tuple[Collector, str]:
+    with tempfile.TemporaryDirectory(prefix="landfall-base-") as name:
+        state = None
+        if base is not None and wanted.offline:
+            state = Path(name)
+            step.update(f"bringing up {wanted.base[:12]} offline, to compare with")
+            _bring_up_base(environment.name, base, state)
+        with cloud.session(
+            environment, offline=wanted.offline, on_progress=step.update, backend=state
+        ) as current:
+            found = automation.preview(current, on_event=cloud.Counted(step))
+            return found, current.cloud.sentence
+
+
+def _bring_up_base(name: str, tree: Path, state: Path) -> None:
+    try:
+        process.run(
+            [sys.executable, "-m", "stacks", "up", name, "--state", state],
+            cwd=tree,
+            env={"PYTHONPATH": str(tree)},
+            what="the base commit's cloud half",
+        )
+    except CommandFailed as error:
+        raise LandfallError(
+            f"the base commit cannot be brought up, so there is nothing to compare with\n{error}"
+        ) from error
+
+
+@contextmanager
+def _base_tree(environment: Environment, base: str) -> Iterator[Path | None]:
+    """A checkout of the commit `base`, outside the repository, or None where there is no base."""
+    if not base:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="landfall-tree-") as name:
+        folder = Path(name)
+        archive = folder / "tree.tar"
+        process.run(
+            ["git", "-C", environment.root, "archive", "--output", archive, base],
+            what=f"git archive {base}",
+        )
+        shutil.unpack_archive(archive, folder, filter="data")
+        archive.unlink()
+        yield folder
+
+
+def _not_asked(environment: Environment) -> Iterator[Change]:
+    for name in hosts.load(environment):
+        yield Change(
+            id=f"site:{name}:not-asked",
+            environment=environment.name,
+            half=Half.SITE,
+            target=name,
+            kind=Kind.UNKNOWN,
+            severity=SEVERITY_OF[Kind.UNKNOWN],
+            summary="not previewed: hosts were not to be asked",
+        )
+
+
+def _compared_with(wanted: Wanted) -> str:
+    if wanted.base:
+        return f"commit {wanted.base[:12]}, not with the account"
+    return "the rehearsal's own state" if wanted.offline else "the account"
+
+
+def _commit(root: Path) -> str:
+    done = process.run(["git", "-C", root, "rev-parse", "HEAD"], check=False)
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _files_digest(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            whole.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+    return whole.hexdigest()

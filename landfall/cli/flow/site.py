@@ -1,0 +1,49 @@
+"""The site half: the rack of a rehearsal, and the playbook that configures hosts."""
+
+from __future__ import annotations
+
+import json
+
+from landfall import playbook
+from landfall.cli.console import Step
+from landfall.model.environment import Environment, cache_folder
+from rehearsal import rack, setup
+
+PACKAGE_SERVER_PORT = 8000
+
+
+def boot(environment: Environment, step: Step) -> None:
+    """Boot the rehearsal's rack and note where its hosts get wheels from.
+
+    Raises:
+        MissingTool: this machine cannot boot a host; says what is missing.
+        Busy: a port is taken.
+    """
+    made = setup.prepare(cache_folder(), step.update)
+    found = rack_of(environment, step)
+    found.up(rootfs=made.rootfs, repository=made.repository, wheelhouse=made.wheelhouse.path)
+    address = f"http://{found.gateway}:{PACKAGE_SERVER_PORT}/{made.wheelhouse.path.name}/"
+    environment.wheelhouse_file.parent.mkdir(parents=True, exist_ok=True)
+    environment.wheelhouse_file.write_text(
+        json.dumps({"url": address, "digest": made.wheelhouse.digest}, indent=2) + "\n"
+    )
+    step.result = ", ".join(host.name for host in found.hosts)
+
+
+def rack_of(environment: Environment, step: Step | None = None) -> rack.Rack:
+    """The rack of a rehearsal, whether it is up or not."""
+    say = step.update if step else (lambda _: None)
+    return rack.demo(environment.root / ".landfall" / "rack", say)
+
+
+def configure(environment: Environment, step: Step, *, limit: str = "") -> playbook.Run:
+    """Run the site's playbook; `step.result` says how much changed.
+
+    Raises:
+        Unreachable: a host does not answer.
+        CommandFailed: a task failed.
+    """
+    done = playbook.run(environment, "site.yml", limit=limit, on_task=step.update)
+    tasks = sum(words.get("ok", 0) for words in done.counts.values())
+    step.result = f"{done.changed} of {tasks} tasks changed something"
+    return done

@@ -1,0 +1,73 @@
+"""landfall preview: what an apply would change, in all halves, worst first."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from landfall.cli import arguments
+from landfall.cli.console import reporter
+from landfall.cli.flow import report
+from landfall.model.change import Half, exit_code
+from landfall.model.environment import ROOT, find
+from landfall.preview import document, markdown, terminal
+
+NAME = "preview"
+HELP = """Show what an apply would change: cloud, site and engines in one report, worst first.
+
+Ends with 0 (nothing), 10 (changes), 11 (destructive), 12 (a policy forbids it) or 13 (something
+cannot be previewed); the highest that holds. Nothing is changed.
+
+Example: landfall preview dev --format markdown --output preview.md
+"""
+CONTEXT = arguments.PLAIN
+
+
+class Format(StrEnum):
+    """How the report is written."""
+
+    TERMINAL = "terminal"
+    MARKDOWN = "markdown"
+    JSON = "json"
+
+
+def command(
+    env: arguments.EnvironmentName = "dev",
+    offline: arguments.Account | None = None,
+    base: Annotated[str, typer.Option(help="Compare with this commit, offline.")] = "",
+    site: Annotated[bool, typer.Option("--site/--no-site", help="Ask the hosts.")] = True,
+    cloud: Annotated[bool, typer.Option("--cloud/--no-cloud", help="Ask the engine.")] = True,
+    form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(help="Write to this file too, as its ending says: .md or .json."),
+    ] = None,
+    tree: Annotated[Path, typer.Option(help="The checkout to look at.", hidden=True)] = ROOT,
+) -> None:
+    """Preview ENV."""
+    environment = find(env, tree)
+    halves = {Half.ENGINES} | ({Half.SITE} if site else set()) | ({Half.CLOUD} if cloud else set())
+    wanted = report.Wanted(
+        offline=environment.rehearsal if offline is None else offline,
+        base=base,
+        halves=frozenset(halves),
+    )
+    found = report.preview(environment, wanted, reporter())
+    for path in output or []:
+        kind = Format.JSON if path.suffix == ".json" else Format.MARKDOWN
+        path.write_text(_text(found, kind))
+    if form is Format.TERMINAL:
+        terminal.write(found.report, Console(soft_wrap=True), digest=found.digest)
+    elif not output:
+        print(_text(found, form), end="")
+    raise typer.Exit(int(exit_code(found.report)))
+
+
+def _text(found: report.Previewed, form: Format) -> str:
+    if form is Format.JSON:
+        return document.write(found.report, digest=found.digest)
+    return markdown.write(found.report, digest=found.digest, commit=found.commit)
