@@ -197,7 +197,7 @@ def _download(part: Path, locked: str, on_progress: Progress) -> None:
             *(f"--platform={name}" for name in HOST_PLATFORMS),
             *("--progress-bar=off", "--dest", part, "--requirement", requirements),
         ],
-        on_line=_only("Collecting", on_progress),
+        on_line=_only("Collecting", lambda line: on_progress(f"fetching {line.split()[1]}")),
         what="pip download",
     )
     requirements.unlink()
@@ -265,7 +265,7 @@ def _fetch_debs(part: Path, work: Path, packages: tuple[str, ...], on_progress: 
     on_progress(f"fetching {', '.join(packages)} and what they need")
     process.stream(
         [*apt, "--download-only", "install", *packages],
-        on_line=_only("Get:", on_progress),
+        on_line=_only("Get:", lambda line: on_progress(f"fetching {line.split()[4]}")),
         what="apt-get install --download-only",
     )
     debs = list((work / "archives").glob("*.deb"))
@@ -298,6 +298,6 @@ def _only(prefix: str, on_progress: Progress) -> Progress:
 
     def on_line(line: str) -> None:
         if line.startswith(prefix):
-            on_progress(line.partition(" (from ")[0])
+            on_progress(line)
 
     return on_line

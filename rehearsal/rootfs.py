@@ -19,7 +19,7 @@ Progress = Callable[[str], None]
 CODENAME = "bookworm"
 """Debian 12, what the site's hosts run."""
 
-RECIPE = 1
+RECIPE = 2
 """Raise it when `_prepare` or the options below change, so that a new folder is made."""
 
 PACKAGES = (
@@ -147,8 +147,11 @@ def _prepare(root: Path) -> None:
     for name in ("etc/machine-id", "etc/fstab", "etc/apt/sources.list", "etc/resolv.conf"):
         (root / name).unlink(missing_ok=True)
         (root / name).write_text("")
-    for key in (root / "etc/ssh").glob("ssh_host_*"):
-        key.unlink()
+    for unwanted in (
+        *(root / "etc/ssh").glob("ssh_host_*"),
+        *(root / "etc/apt/sources.list.d").iterdir(),
+    ):
+        unwanted.unlink()
     (root / "etc/ssh/sshd_config.d/rack.conf").write_text(
         "UseDNS no\nPermitRootLogin prohibit-password\nPasswordAuthentication no\n"
     )

@@ -1,0 +1,134 @@
+"""A wheelhouse and engines small enough for a test: the same command lines, no tensors."""
+
+from __future__ import annotations
+
+import base64
+import json
+import textwrap
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+VERIFY = """
+import argparse, hashlib, json, pathlib, sys
+parser = argparse.ArgumentParser()
+commands = parser.add_subparsers(required=True)
+verify = commands.add_parser("verify")
+verify.add_argument("folder", type=pathlib.Path)
+verify.add_argument("--signature", type=pathlib.Path, required=True)
+verify.add_argument("--key", type=pathlib.Path, required=True)
+asked = parser.parse_args()
+digest = hashlib.sha256((asked.folder / "model").read_bytes() + asked.key.read_bytes())
+if digest.hexdigest() != asked.signature.read_text():
+    sys.exit("the engine is not what was signed")
+"""
+
+SERVE = """
+import argparse, http.server, json, os, pathlib, socket
+parser = argparse.ArgumentParser()
+for name in ("engine", "signature", "public-key", "host", "port", "name", "slots"):
+    parser.add_argument(f"--{name}", required=True)
+asked = parser.parse_args()
+model = (pathlib.Path(asked.engine) / "model").read_text()
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        asked_by = self.headers.get("X-Landfall-Classification")
+        text = json.dumps({"model": model, "classification": asked_by}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_GET
+
+server = http.server.ThreadingHTTPServer((asked.host, int(asked.port)), Answer)
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+    address = os.environ["NOTIFY_SOCKET"]
+    channel.connect(address.replace("@", "\\0", 1))
+    channel.send(b"READY=1")
+    def beat():
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
+            again.connect(address.replace("@", "\\0", 1))
+            again.send(b"WATCHDOG=1")
+    server.service_actions = beat
+    server.serve_forever()
+"""
+
+
+def wheelhouse(folder: Path) -> str:
+    """A wheelhouse with one wheel, as rehearsal.packages lays it out; its digest."""
+    files = {
+        "engines/__init__.py": "",
+        "engines/__main__.py": textwrap.dedent(VERIFY),
+        "engines/serve/__init__.py": "",
+        "engines/serve/__main__.py": textwrap.dedent(SERVE),
+        "landfall-0.1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: landfall\nVersion: 0.1.0\n",
+        "landfall-0.1.0.dist-info/WHEEL": (
+            "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        ),
+    }
+    record = "landfall-0.1.0.dist-info/RECORD"
+    lines = [f"{name},sha256={_encoded(text)},{len(text)}" for name, text in files.items()]
+    folder.mkdir()
+    wheel = folder / "landfall-0.1.0-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, text in {**files, record: "\n".join([*lines, f"{record},,"])}.items():
+            archive.writestr(name, text)
+    digest = sha256(wheel.read_bytes()).hexdigest()
+    (folder / "requirements.txt").write_text(f"landfall==0.1.0 --hash=sha256:{digest}\n")
+    return digest[:16]
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(sha256(text.encode()).digest()).decode().rstrip("=")
+
+
+def engine(folder: Path, content: str, *, port: int, share: int) -> dict[str, Any]:
+    """An engine with its signature, as the role takes it."""
+    key = sha256(content.encode()).hexdigest()
+    source = folder / key
+    source.mkdir(parents=True)
+    (source / "model").write_text(content)
+    public = folder / "signing.pub"
+    public.write_text("public key")
+    signature = folder / f"{key}.sig"
+    signature.write_text(sha256(content.encode() + public.read_bytes()).hexdigest())
+    return {
+        "key": key,
+        "name": "tiny-lm",
+        "source": str(source),
+        "signature": str(signature),
+        "port": port,
+        "share": share,
+        "slots": 2,
+    }
+
+
+def variables(
+    engines: list[dict[str, Any]], *, public_key: Path, wheels: dict[str, str], secrets: str
+) -> dict[str, Any]:
+    """What the vars plugin gives the site's playbook."""
+    upstreams = [{name: each[name] for name in ("key", "port", "share")} for each in engines]
+    return {
+        "landfall_engines": engines,
+        "landfall_public_key": str(public_key),
+        "landfall_wheelhouse": wheels,
+        "landfall_routes": [{"name": "tiny-lm", "upstreams": upstreams}],
+        "landfall_overflow": [],
+        "landfall_tenants": [
+            {"name": "clinic", "classification": "restricted", "key_secret": "test/clinic"},
+            {"name": "website", "classification": "public", "key_secret": "test/website"},
+        ],
+        "landfall_secrets": {"endpoint": secrets, "region": "eu-central-1", "rehearsal": True},
+    }
+
+
+def write(path: Path, values: dict[str, Any]) -> Path:
+    path.write_text(json.dumps(values))
+    return path
