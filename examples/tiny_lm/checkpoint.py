@@ -43,7 +43,8 @@ def write(
         Missing: the bucket does not exist.
         Unreachable: S3 does not answer.
     """
-    body = save(dict(checkpoint.arrays), metadata={JOB: job, "step": str(checkpoint.step)})
+    # One entry only: safetensors writes several in an order that changes from call to call.
+    body = save(dict(checkpoint.arrays), metadata={JOB: job})
     digest = hashlib.sha256(body).hexdigest()
     place = prefix.below(f"step-{checkpoint.step:08d}-{digest}.safetensors")
     aws.create_object(place, body, via=via)
