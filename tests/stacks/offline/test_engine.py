@@ -203,20 +203,23 @@ def test_every_provider_works_in_its_own_region(rehearsal: Rehearsal) -> None:
 
         tags = aws.ProviderDefaultTagsArgs(tags={"Owner": "team"})
         west = aws.Provider("west", region="eu-west-1", default_tags=tags)
-        here, there = (
-            aws.sns.Topic("here"),
-            aws.sns.Topic("there", opts=pulumi.ResourceOptions(provider=west)),
+        first = aws.sns.Topic("first")
+        second = aws.sns.Topic(
+            "second", opts=pulumi.ResourceOptions(provider=west, depends_on=[first])
         )
-        pulumi.export("here", here.arn)
-        pulumi.export("there", there.arn)
-        pulumi.export("tags", there.tags_all)
-        pulumi.export("untagged", here.tags_all)
+        third = aws.sns.Topic("third", opts=pulumi.ResourceOptions(depends_on=[second]))
+        for topic, name in ((first, "first"), (second, "second"), (third, "third")):
+            pulumi.export(name, topic.region)
+            pulumi.export(f"{name} tags", topic.tags_all)
 
-    made = rehearsal.stack(program).up().outputs
-    assert ":eu-central-1:" in made["here"].value
-    assert ":eu-west-1:" in made["there"].value
-    assert made["tags"].value == {"Owner": "team"}
-    assert not made["untagged"].value
+    made = {name: each.value for name, each in rehearsal.stack(program).up().outputs.items()}
+    assert [made[name] for name in ("first", "second", "third")] == [
+        "eu-central-1",
+        "eu-west-1",
+        "eu-central-1",
+    ]
+    assert made["second tags"] == {"Owner": "team"}
+    assert not made["third tags"]
 
 
 def test_the_state_of_a_real_provider_is_refused(rehearsal: Rehearsal) -> None:

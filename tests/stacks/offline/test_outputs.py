@@ -180,10 +180,13 @@ def test_another_input_that_replaces_gives_another_id() -> None:
 
 
 def test_nothing_in_the_clear_depends_on_a_secret() -> None:
-    kind = "aws:secretsmanager/secretVersion:SecretVersion"
-    one, other = (make(kind, secretId="s", secretString=Secret(text)) for text in ("a", "b"))
+    """Neither on a property that is secret by its type, nor on a value that is marked."""
+    version = "aws:secretsmanager/secretVersion:SecretVersion"
+    one, other = (make(version, secretId="s", secretString=text) for text in ("a", "b"))
     assert one[0] == other[0]
     assert one[1]["versionId"] == other[1]["versionId"]
+    one, other = (make(VPC, cidrBlock=Secret(text)) for text in ("10.0.0.0/16", "10.1.0.0/16"))
+    assert one[0] == other[0]
 
 
 def test_what_comes_from_a_secret_is_secret() -> None:
