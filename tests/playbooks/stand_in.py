@@ -68,7 +68,9 @@ def wheelhouse(folder: Path) -> str:
         "engines/__main__.py": textwrap.dedent(VERIFY),
         "engines/serve/__init__.py": "",
         "engines/serve/__main__.py": textwrap.dedent(SERVE),
-        "landfall-0.1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: landfall\nVersion: 0.1.0\n",
+        "landfall-0.1.0.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nName: landfall\nVersion: 0.1.0\n"
+        ),
         "landfall-0.1.0.dist-info/WHEEL": (
             "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         ),
