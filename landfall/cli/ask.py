@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from landfall import http
 from landfall.cli import arguments
 from landfall.cli.console import print_json
-from landfall.cli.flow import gateway
 from landfall.model.environment import find
 
 NAME = "ask"
@@ -31,6 +29,9 @@ def command(
     as_json: arguments.AsJson = False,
 ) -> None:
     """Stream the answer to stdout."""
+    from landfall import http
+    from landfall.cli.flow import gateway
+
     endpoint = gateway.endpoint(find(env), tenant)
     started = time.perf_counter()
     pieces: list[str] = []

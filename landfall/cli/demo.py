@@ -8,10 +8,8 @@ import typer
 from rich.console import Console
 from rich.panel import Panel
 
-from landfall import http
 from landfall.cli import arguments
 from landfall.cli.console import Reporter, reporter
-from landfall.cli.flow import gateway, loop, pull_request, report
 from landfall.model.change import Half
 from landfall.model.environment import Environment, find
 from landfall.preview import markdown, terminal
@@ -33,6 +31,8 @@ def command(
     site: Annotated[bool, typer.Option("--site/--no-site", help="With a booted host.")] = True,
 ) -> None:
     """Tell the story."""
+    from landfall.cli.flow import loop
+
     environment = find("dev")
     tell = reporter()
     _title(tell, "1  The environment dev comes up on this machine")
@@ -51,6 +51,9 @@ def _title(tell: Reporter, text: str) -> None:
 
 
 def _ask(environment: Environment, question: str, tell: Reporter) -> None:
+    from landfall import http
+    from landfall.cli.flow import gateway
+
     endpoint = gateway.endpoint(environment, "clinic")
     tell.console.print(f"  [dim]clinic asks:[/] {question}")
     tell.console.print("  ", end="")
@@ -60,6 +63,8 @@ def _ask(environment: Environment, question: str, tell: Reporter) -> None:
 
 
 def _preview(environment: Environment, tell: Reporter, *, site: bool) -> None:
+    from landfall.cli.flow import pull_request, report
+
     branch = pull_request.open_one(environment)
     for edit in pull_request.EDITS:
         tell.console.print(f"  {edit.path}: [red]{edit.before}[/] → [green]{edit.after}[/]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,7 +11,9 @@ from rich.table import Table
 
 from landfall.cli import arguments
 from landfall.cli.console import print_json, reporter
-from landfall.cli.flow import machine
+
+if TYPE_CHECKING:
+    from landfall.cli.flow.machine import Finding
 
 NAME = "doctor"
 HELP = """Show what this machine can do and what it lacks; with --fix, get what can be got.
@@ -29,6 +31,8 @@ def command(
     as_json: arguments.AsJson = False,
 ) -> None:
     """Look at the machine; end with 1 if something is missing."""
+    from landfall.cli.flow import machine
+
     if fix:
         machine.fix(reporter(), site=site)
     found = machine.look(site=site)
@@ -40,7 +44,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _print(found: list[machine.Finding]) -> None:
+def _print(found: list[Finding]) -> None:
     table = Table(box=None, padding=(0, 2))
     for heading in ("", "what", "found", "needed for"):
         table.add_column(heading)

@@ -8,7 +8,6 @@ import typer
 
 from landfall.cli import arguments
 from landfall.cli.console import reporter
-from landfall.cli.flow import loop
 from landfall.errors import UsageError
 from landfall.model.environment import find
 
@@ -28,6 +27,8 @@ def command(
     purge: Annotated[bool, typer.Option("--purge", help="Forget everything, too.")] = False,
 ) -> None:
     """Stop the rehearsal."""
+    from landfall.cli.flow import loop
+
     environment = find(env)
     if not environment.rehearsal:
         raise UsageError(

@@ -8,11 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from engines.store import Store
 from landfall.cli.arguments import AsJson
 from landfall.cli.console import print_json, reporter
-from landfall.cli.flow import engine, loop, services
-from landfall.model import release
 from landfall.model.environment import find
 
 app = typer.Typer(
@@ -30,6 +27,9 @@ def plan(name: Name = "tiny-lm", env: Env = "dev", as_json: AsJson = False) -> N
 
     Example: landfall engine plan tiny-lm --json
     """
+    from engines.store import Store
+    from landfall.cli.flow import engine, services
+
     environment = find(env)
     found = engine.plan(environment, name, tracking_uri=services.registry_uri(environment)).plan
     if as_json:
@@ -61,6 +61,8 @@ def build(
 
     Example: landfall engine build tiny-lm --here
     """
+    from landfall.cli.flow import engine, loop, services
+
     environment = find(env)
     tell = reporter()
     with loop.only_one(environment), tell.step(f"engine: building {name}") as step:
@@ -77,6 +79,10 @@ def list_(env: Env = "dev", as_json: AsJson = False) -> None:
 
     Example: landfall engine list
     """
+    from engines.store import Store
+    from landfall.cli.flow import engine
+    from landfall.model import release
+
     environment = find(env)
     released = {
         each.key: f"{name} {each.share} %"

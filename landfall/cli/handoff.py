@@ -6,9 +6,7 @@ from landfall import handoff
 from landfall.cli import arguments
 from landfall.cli.arguments import EnvironmentName
 from landfall.cli.console import print_json, reporter
-from landfall.cli.flow import cloud
 from landfall.model.environment import find
-from stacks import automation
 
 NAME = "handoff"
 HELP = """Read what the cloud half tells the site, check it, and keep it for the playbooks.
@@ -22,6 +20,9 @@ CONTEXT = arguments.PLAIN
 
 def command(env: EnvironmentName = "dev", offline: arguments.Account | None = None) -> None:
     """Read, check, keep and print the handoff of ENV."""
+    from landfall.cli.flow import cloud
+    from stacks import automation
+
     environment = find(env)
     with (
         reporter().step(f"handoff of {env}") as step,

@@ -8,7 +8,6 @@ import typer
 
 from landfall import process
 from landfall.cli.console import reporter
-from landfall.cli.flow import cloud
 from landfall.errors import UsageError
 from landfall.model.environment import find
 
@@ -27,6 +26,8 @@ def command(
     words: Annotated[list[str] | None, typer.Argument(metavar="-- COMMAND")] = None,
 ) -> None:
     """Run COMMAND and end with its exit code."""
+    from landfall.cli.flow import cloud
+
     if not words:
         raise UsageError("which command?", hint="landfall offline -- pulumi preview -s dev")
     tell = reporter()

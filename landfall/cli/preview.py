@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from landfall.cli import arguments
 from landfall.cli.console import reporter
-from landfall.cli.flow import report
 from landfall.model.change import Half, exit_code
 from landfall.model.environment import ROOT, find
 from landfall.preview import document, markdown, terminal
+
+if TYPE_CHECKING:
+    from landfall.cli.flow.report import Previewed
 
 NAME = "preview"
 HELP = """Show what an apply would change: cloud, site and engines in one report, worst first.
@@ -49,6 +51,8 @@ def command(
     tree: Annotated[Path, typer.Option(help="The checkout to look at.", hidden=True)] = ROOT,
 ) -> None:
     """Preview ENV."""
+    from landfall.cli.flow import report
+
     environment = find(env, tree)
     halves = {Half.ENGINES} | ({Half.SITE} if site else set()) | ({Half.CLOUD} if cloud else set())
     wanted = report.Wanted(
@@ -67,7 +71,7 @@ def command(
     raise typer.Exit(int(exit_code(found.report)))
 
 
-def _text(found: report.Previewed, form: Format) -> str:
+def _text(found: Previewed, form: Format) -> str:
     if form is Format.JSON:
         return document.write(found.report, digest=found.digest)
     return markdown.write(found.report, digest=found.digest, commit=found.commit)

@@ -8,7 +8,6 @@ import typer
 
 from landfall.cli import arguments
 from landfall.cli.console import print_json, reporter
-from landfall.cli.flow import loop, site
 from landfall.model.environment import find
 
 NAME = "site"
@@ -27,6 +26,8 @@ def command(
     as_json: arguments.AsJson = False,
 ) -> None:
     """Configure the hosts of ENV."""
+    from landfall.cli.flow import loop, site
+
     environment = find(env)
     tell = reporter()
     with loop.only_one(environment), tell.step(f"site: configuring {limit or env}") as step:

@@ -10,7 +10,6 @@ from rich.table import Table
 
 from landfall.cli import arguments
 from landfall.cli.console import print_json
-from landfall.cli.flow import overview
 from landfall.model.environment import find
 
 NAME = "status"
@@ -25,6 +24,8 @@ SIGNS = {True: "[green]up[/]", False: "[red]down[/]"}
 
 def command(env: arguments.EnvironmentName = "dev", as_json: arguments.AsJson = False) -> None:
     """Look, change nothing."""
+    from landfall.cli.flow import overview
+
     parts = overview.look(find(env))
     if as_json:
         print_json([asdict(part) for part in parts])

@@ -9,7 +9,6 @@ from rich.console import Console
 
 from landfall.cli import arguments
 from landfall.cli.console import print_json, reporter
-from landfall.cli.flow import loop
 from landfall.model.environment import find
 
 NAME = "up"
@@ -30,6 +29,8 @@ def command(
     as_json: arguments.AsJson = False,
 ) -> None:
     """Bring ENV up and say what it now serves."""
+    from landfall.cli.flow import loop
+
     environment = find(env)
     done = loop.up(
         environment,

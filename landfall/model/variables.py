@@ -12,9 +12,14 @@ from pathlib import Path
 from landfall.model import release as releases
 from landfall.model import site as sites
 from landfall.model.environment import Environment
+from landfall.model.release import Share
 from landfall.model.routing import destinations, port_of, routes
 
+DEFAULT_SLOTS = 1
+"""Where an engine is released that this controller's store does not hold."""
+
 ENGINE, SIGNATURE, PUBLIC_KEY = "engine", "engine.sig", "signing.pub"
+MANIFEST = "manifest.json"
 """Where an engine, its signature and the key that checks it stand below store and keys."""
 
 
@@ -31,7 +36,11 @@ def compute(environment: Environment) -> dict[str, object]:
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
         "landfall_routes": [asdict(route) for route in routes(released)],
         "landfall_overflow": _overflow(site),
-        "landfall_engines": [_engine(environment, name, key) for name, key in _released(released)],
+        "landfall_engines": [
+            _engine(environment, name, share)
+            for name in sorted(released)
+            for share in released[name].engines
+        ],
         "landfall_public_key": str(environment.keys / PUBLIC_KEY),
         "landfall_handoff": _read(environment.handoff_file),
         "landfall_wheelhouse": _read(environment.wheelhouse_file),
@@ -39,19 +48,23 @@ def compute(environment: Environment) -> dict[str, object]:
     }
 
 
-def _released(released: dict[str, releases.Release]) -> list[tuple[str, str]]:
-    return [(name, each.key) for name in sorted(released) for each in released[name].engines]
-
-
-def _engine(environment: Environment, name: str, key: str) -> dict[str, object]:
-    folder = environment.store / key
+def _engine(environment: Environment, name: str, share: Share) -> dict[str, object]:
+    folder = environment.store / share.key
     return {
-        "key": key,
+        "key": share.key,
         "name": name,
         "source": str(folder / ENGINE),
         "signature": str(folder / SIGNATURE),
-        "port": port_of(key),
+        "port": port_of(share.key),
+        "share": share.share,
+        "slots": _slots(folder / ENGINE / MANIFEST),
     }
+
+
+def _slots(manifest: Path) -> int:
+    """How many requests an engine was built to answer at a time, as its manifest says."""
+    found = _read(manifest).get("predicate")
+    return int(found["slots"]) if isinstance(found, dict) else DEFAULT_SLOTS
 
 
 def _overflow(site: sites.Site) -> list[dict[str, object]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from landfall import aws
-from landfall.cli.flow import services, site
+from landfall.cli.flow import rack, services
 from landfall.errors import InvalidInput, Problem
 from landfall.http import Endpoint
 from landfall.model import site as sites
@@ -32,7 +32,7 @@ def endpoint(environment: Environment, tenant: str) -> Endpoint:
 def url(environment: Environment) -> str:
     """The gateway's address, as seen from this machine."""
     if environment.rehearsal:
-        for forward in site.rack_of(environment).forwards:
+        for forward in rack.of(environment).forwards:
             if forward.target == GATEWAY_PORT:
                 return f"http://127.0.0.1:{forward.port}"
     problem = Problem(path="site.gateway_url", message="not given, so the gateway is not known")

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from landfall import registry
 from landfall.cli.console import Reporter
-from landfall.cli.flow import cloud, engine, gateway, model, services, site
+from landfall.cli.flow import cloud, engine, gateway, model, rack, services, site
 from landfall.errors import Busy, MissingTool
 from landfall.handoff import Handoff
 from landfall.model.environment import Environment
@@ -140,7 +140,7 @@ def down(environment: Environment, tell: Reporter, *, purge: bool) -> None:
     """Stop everything that `up` started for a rehearsal; with `purge` forget it, too."""
     with only_one(environment):
         with tell.step("rack: stopping hosts") as step:
-            site.rack_of(environment, step).down()
+            rack.of(environment, step.update).down()
         with tell.step("services: stopping"):
             services.of(environment).stop()
         if purge:

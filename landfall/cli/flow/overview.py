@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engines.store import Store
 from landfall import handoff, http
-from landfall.cli.flow import gateway, services, site
+from landfall.cli.flow import gateway, rack, services
 from landfall.errors import LandfallError
 from landfall.model import release
 from landfall.model.environment import Environment
@@ -46,11 +46,11 @@ def _services(environment: Environment) -> list[Part]:
 
 
 def _rack(environment: Environment) -> list[Part]:
-    rack = site.rack_of(environment)
-    state = rack.status()
-    address = {host.name: host.address for host in rack.hosts}
+    found = rack.of(environment)
+    state = found.status()
+    address = {host.name: host.address for host in found.hosts}
     return [
-        Part(name=f"host {name}", up=up, detail=f"{address[name]} in namespace {rack.namespace}")
+        Part(name=f"host {name}", up=up, detail=f"{address[name]} in namespace {found.namespace}")
         for name, up in state.hosts.items()
     ]
 

@@ -6,8 +6,9 @@ import json
 
 from landfall import playbook
 from landfall.cli.console import Step
+from landfall.cli.flow import rack
 from landfall.model.environment import Environment, cache_folder
-from rehearsal import rack, setup
+from rehearsal import setup
 
 PACKAGE_SERVER_PORT = 8000
 
@@ -20,7 +21,7 @@ def boot(environment: Environment, step: Step) -> None:
         Busy: a port is taken.
     """
     made = setup.prepare(cache_folder(), step.update)
-    found = rack_of(environment, step)
+    found = rack.of(environment, step.update)
     found.up(rootfs=made.rootfs, repository=made.repository, wheelhouse=made.wheelhouse.path)
     address = f"http://{found.gateway}:{PACKAGE_SERVER_PORT}/{made.wheelhouse.path.name}/"
     environment.wheelhouse_file.parent.mkdir(parents=True, exist_ok=True)
@@ -28,12 +29,6 @@ def boot(environment: Environment, step: Step) -> None:
         json.dumps({"url": address, "digest": made.wheelhouse.digest}, indent=2) + "\n"
     )
     step.result = ", ".join(host.name for host in found.hosts)
-
-
-def rack_of(environment: Environment, step: Step | None = None) -> rack.Rack:
-    """The rack of a rehearsal, whether it is up or not."""
-    say = step.update if step else (lambda _: None)
-    return rack.demo(environment.root / ".landfall" / "rack", say)
 
 
 def configure(environment: Environment, step: Step, *, limit: str = "") -> playbook.Run:
