@@ -21,9 +21,7 @@ from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
-
-sys.path.insert(0, str(Path(__file__).parent))
-import stand_in
+from tests.playbooks import stand_in
 
 BIN = Path(sys.executable).parent
 KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456789abcde"}
@@ -48,11 +46,9 @@ class Site:
     def play(self, *words: str, playbook: str = "site.yml", check: bool = True) -> dict[str, int]:
         """Run a playbook; Ansible's own counts of the host."""
         given = stand_in.write(self.folder / "given.json", self.values)
+        ansible: list[str | Path] = [BIN / "ansible-playbook", "-i", self.folder / "inventory"]
         done = process.run(
-            [
-                *(BIN / "ansible-playbook", "-i", self.folder / "inventory"),
-                *("--extra-vars", f"@{given}", ROOT / "playbooks" / playbook, *words),
-            ],
+            [*ansible, "--extra-vars", f"@{given}", ROOT / "playbooks" / playbook, *words],
             cwd=ROOT,
             env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
             check=False,
@@ -100,7 +96,7 @@ def write_inventory(folder: Path, rack: Rack, port: int) -> None:
 def secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A stand-in for Secrets Manager with the tenants' keys."""
     folder, port = tmp_path_factory.mktemp("secrets"), free_port()
-    server = [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    server: list[str | Path] = [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
     record, url = folder / "moto.json", f"http://127.0.0.1:{port}"
     process.spawn(server, name="moto", record=record, log=folder / "moto.log")
 
@@ -265,6 +261,25 @@ def answers(site: Site) -> bool:
         return site.ask().status_code == 200
     except httpx.HTTPError:
         return False
+
+
+def test_an_engine_is_built_on_the_host_and_brought_back(site: Site, tmp_path: Path) -> None:
+    plan, source = tmp_path / "plan.json", tmp_path / "model"
+    plan.write_text('{"precision": "int8"}')
+    source.mkdir()
+    (source / "weights").write_text("weights")
+    out = tmp_path / "engine"
+    site.values |= {
+        "build_key": "a" * 64,
+        "build_plan": str(plan),
+        "build_source": str(source),
+        "build_out": str(out),
+    }
+    site.play("--check", playbook="build.yml")
+    assert not out.exists()
+    site.play(playbook="build.yml")
+    assert (out / "model").read_text() == '{"precision": "int8"}weights'
+    assert site.play(playbook="build.yml")["changed"] == 0
 
 
 def test_preflight_names_everything_that_is_wrong(site: Site) -> None:

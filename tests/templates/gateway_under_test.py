@@ -27,7 +27,8 @@ KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456
 
 def module(name: str) -> Any:
     spec = importlib.util.spec_from_file_location(name, MODULES / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded
@@ -127,7 +128,7 @@ class Gateway:
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         record = self.folder / "nginx.json"
-        argv = ["nginx", "-c", self.config, "-g", "daemon off;", "-e", "stderr"]
+        argv: list[str | Path] = ["nginx", "-c", self.config, "-g", "daemon off;", "-e", "stderr"]
         process.spawn(argv, name="nginx", record=record, log=self.folder / "out.log")
         try:
             assert process.wait_until(self._listens, timeout_s=5), self.log("out.log")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +12,7 @@ from typing import Any
 import pytest
 
 from landfall import render
-
-sys.path.insert(0, str(Path(__file__).parent))
-from gateway_under_test import (
+from tests.templates.gateway_under_test import (
     HERE,
     KEYS,
     VALUES,
