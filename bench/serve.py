@@ -1,27 +1,26 @@
 """What the server costs: its tokens per second against a bare ONNX Runtime loop, as a ratio.
 
-`python -m bench.serve [--json]`. Both run the same engine (random weights, int8, some 2 ms per
+`python -m bench serve`. Both run the same engine (random weights, int8, some 2 ms per
 token) with one thread, one greedy stream each, in turns, so that what else the machine does hits
 both. The loop is written here, without anything of the server's. Goal: 0.9 or more.
 """
 
 from __future__ import annotations
 
-import argparse
 import http.client
 import json
-import shutil
 import socket
 import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from bench.figure import Figure
 from engines import build, facts, plan, sign, source
 from engines.spec import EngineSpec
 from examples.tiny_lm import graph
@@ -57,7 +56,7 @@ class Figures:
     tokens: int
 
 
-def model_folder(folder: Path, config: ModelConfig = SHAPE) -> Path:
+def model_folder(folder: Path, config: ModelConfig) -> Path:
     """A model of random weights, with all files that a build reads."""
     zero = Training(
         job_digest="",
@@ -79,7 +78,7 @@ def model_folder(folder: Path, config: ModelConfig = SHAPE) -> Path:
     return folder
 
 
-def engine(folder: Path) -> tuple[Path, Path, Path]:
+def engine(folder: Path, config: ModelConfig) -> tuple[Path, Path, Path]:
     """Build and sign the bench engine in `folder`: engine, signature, public key."""
     spec = EngineSpec.model_validate(
         {
@@ -89,12 +88,12 @@ def engine(folder: Path) -> tuple[Path, Path, Path]:
             "classification": "public",
             "limits": {
                 "max_batch": 1,
-                "max_sequence": SHAPE.context,
+                "max_sequence": config.context,
                 "max_new_tokens": TOKENS,
             },
         }
     )
-    model = model_folder(folder / "model")
+    model = model_folder(folder / "model", config)
     found = source.read(model, name=NAME, version="1", classification=Classification.PUBLIC)
     out = build.run(plan.plan(spec, found, facts.read()), model, folder / "engine")
     private, public = sign.generate_keys(folder / "keys")
@@ -114,7 +113,7 @@ class Run:
 class Loop:
     """The bare loop: one session, one binding, one row of cache."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, config: ModelConfig) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -124,10 +123,10 @@ class Loop:
         self._session = onnxruntime.InferenceSession(
             str(path), options, providers=["CPUExecutionProvider"]
         )
-        room, head = SHAPE.context, SHAPE.head_dim
+        room, head = config.context, config.head_dim
         self._cache = {
-            f"{half}_{layer}": np.zeros((1, SHAPE.heads, room, head), np.float32)
-            for layer in range(SHAPE.layers)
+            f"{half}_{layer}": np.zeros((1, config.heads, room, head), np.float32)
+            for layer in range(config.layers)
             for half in "kv"
         }
 
@@ -208,9 +207,9 @@ def compare(loop: Loop, connection: http.client.HTTPConnection) -> tuple[Run, Ru
     return bare, served
 
 
-def measure(folder: Path, rounds: int) -> Figures:
+def side_by_side(folder: Path, config: ModelConfig, rounds: int = ROUNDS) -> Figures:
     """Build, serve and compare."""
-    built, signature, public = engine(folder)
+    built, signature, public = engine(folder, config)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = process.spawn(
@@ -225,7 +224,7 @@ def measure(folder: Path, rounds: int) -> Figures:
     try:
         if not process.wait_until(lambda: ready(port), timeout_s=READY_S):
             raise LandfallError(f"the server is not ready after {READY_S:.0f} s\n{server.tail()}")
-        loop = Loop(built / source.GRAPH)
+        loop = Loop(built / source.GRAPH, config)
         connection = http.client.HTTPConnection("127.0.0.1", port)
         pairs = [compare(loop, connection) for _ in range(rounds + 1)][1:]
     finally:
@@ -253,30 +252,25 @@ def ready(port: int) -> bool:
         connection.close()
 
 
-def main() -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m bench.serve", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    arguments = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="landfall-bench-"))
-    try:
-        found = measure(folder, arguments.rounds)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    if arguments.json:
-        print(json.dumps(asdict(found)))
-        return 0
-    print(f"one stream, {found.tokens} tokens, median of {found.rounds} rounds in turns")
-    print(f"{'':24}{'tokens/s':>10}{'first token':>15}")
-    for name, rate, first in (
-        ("bare ONNX Runtime loop", found.loop_tokens_per_second, found.loop_first_token_ms),
-        ("server, streamed", found.server_tokens_per_second, found.server_first_token_ms),
+def measure() -> list[Figure]:
+    """The server against the loop, for the bench model and, beside it, for the demo's shape."""
+    figures = []
+    for name, config, goal in (
+        ("bench model", SHAPE, GOAL),
+        ("the demo's shape", ModelConfig(), None),
     ):
-        print(f"{name:24}{rate:>10.1f}{first:>12.1f} ms")
-    print(f"ratio {found.ratio:.3f} (goal {GOAL})")
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
+        with tempfile.TemporaryDirectory(prefix="landfall-bench-") as folder:
+            found = side_by_side(Path(folder), config)
+        figures.append(
+            Figure(
+                name=f"server against a bare ONNX Runtime loop, one stream, {name}",
+                value=found.ratio,
+                unit="times",
+                goal=goal,
+                at_most=False,
+                detail=f"{found.server_tokens_per_second:.0f} against "
+                f"{found.loop_tokens_per_second:.0f} tokens/s "
+                f"({1e3 / found.loop_tokens_per_second:.2f} ms per token)",
+            )
+        )
+    return figures

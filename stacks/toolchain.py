@@ -18,7 +18,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from landfall.errors import CommandFailed, LandfallError, MissingTool
-from landfall.process import run, stream, which
+from landfall.golang import build, module_folder
+from landfall.process import run
 
 VERSION = "3.255.0"
 """What is installed or built; the SDK in pyproject.toml is of the same version."""
@@ -149,27 +150,29 @@ def _install(cache: Path, on_progress: Callable[[str], None]) -> bool:
 def _build(cache: Path, on_progress: Callable[[str], None]) -> None:
     flags = f"-s -w -X {SDK}/go/common/version.Version=v{VERSION}"
     on_progress(f"building Pulumi {VERSION} with Go, once; this takes some minutes")
-    _go_build(
+    build(
         _built(cache).parent.parent,
         module=("github.com/pulumi/pulumi/pkg/v3", VERSION),
         package=COMMAND,
         ldflags=flags,
         on_progress=on_progress,
+        hint="install Go 1.24 or newer, or put a `pulumi` command on PATH",
     )
 
 
 def _build_language_host(folder: Path, on_progress: Callable[[str], None]) -> None:
     on_progress("building Pulumi's Python language host with Go, once")
     made = folder.with_suffix(".made")
-    _go_build(
+    build(
         made,
         module=(SDK, LANGUAGE_HOST_VERSION),
         package=LANGUAGE_HOST,
         ldflags="-s -w",
         on_progress=on_progress,
+        hint="install Go 1.24 or newer, or put the official Pulumi distribution on PATH",
     )
     # The script beside it starts the program; it must match the Python SDK, not the host.
-    source = _go_module(made, f"{SDK}@v{VERSION}")
+    source = module_folder(made, f"{SDK}@v{VERSION}")
     script = made / "bin" / "pulumi-language-python-exec"
     shutil.copyfile(source / "python" / "cmd" / script.name, script)
     script.chmod(0o755)
@@ -177,62 +180,3 @@ def _build_language_host(folder: Path, on_progress: Callable[[str], None]) -> No
     shutil.rmtree(folder, ignore_errors=True)
     (made / "bin").rename(folder)
     shutil.rmtree(made, ignore_errors=True)
-
-
-def _go_build(
-    target: Path,
-    *,
-    module: tuple[str, str],
-    package: str,
-    ldflags: str,
-    on_progress: Callable[[str], None],
-) -> None:
-    go = which("go", hint="install Go 1.24 or newer, or put a `pulumi` command on PATH")
-    work = target.with_suffix(".part")
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    name, version = module
-    lines = [
-        "module landfall.local/tool",
-        "go 1.24",
-        f"tool {package}",
-        f"require {name} v{version}",
-    ]
-    (work / "go.mod").write_text("\n\n".join(lines) + "\n")
-    count = 0
-
-    def compiled(line: str) -> None:
-        nonlocal count
-        count += 1
-        if count % 100 == 0:
-            on_progress(f"  {count} packages: {line.rsplit(maxsplit=1)[-1]}")
-
-    stream([go, "mod", "tidy"], cwd=work, on_line=compiled, what="go mod tidy")
-    on_progress("  sources are here; compiling")
-    binary = Path(package).name
-    stream(
-        [
-            go,
-            "build",
-            "-v",
-            "-trimpath",
-            "-buildvcs=false",
-            "-ldflags",
-            ldflags,
-            "-o",
-            work / "bin" / binary,
-            package,
-        ],
-        cwd=work,
-        on_line=compiled,
-        what="go build",
-    )
-    shutil.rmtree(target, ignore_errors=True)
-    work.rename(target)
-
-
-def _go_module(work: Path, module: str) -> Path:
-    done = run([which("go"), "mod", "download", "-json", module], cwd=work, what="go mod download")
-    import json
-
-    return Path(json.loads(done.stdout)["Dir"])

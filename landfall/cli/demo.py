@@ -81,8 +81,8 @@ def _last_lines(*, site: bool) -> str:
         ". .venv/bin/activate",
         'landfall ask "What does the gateway do?"' if site else "",
         "landfall status",
-        "landfall preview dev                      after a change of yours",
-        "landfall offline -- pulumi up -s dev      the plain Pulumi command, no account",
+        "landfall preview dev   (after a change of yours)",
+        "landfall offline -- pulumi up -s dev",
         "ansible-playbook -i inventories/dev playbooks/site.yml" if site else "",
         "landfall down",
     ]

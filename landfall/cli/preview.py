@@ -42,7 +42,9 @@ def command(
     offline: arguments.Account | None = None,
     base: Annotated[str, typer.Option(help="Compare with this commit, offline.")] = "",
     site: Annotated[bool, typer.Option("--site/--no-site", help="Ask the hosts.")] = True,
-    cloud: Annotated[bool, typer.Option("--cloud/--no-cloud", help="Ask the engine.")] = True,
+    only: Annotated[
+        list[Half] | None, typer.Option(help="Look at this half alone; may be repeated.")
+    ] = None,
     form: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.TERMINAL,
     output: Annotated[
         list[Path] | None,
@@ -54,7 +56,7 @@ def command(
     from landfall.cli.flow import report
 
     environment = find(env, tree)
-    halves = {Half.ENGINES} | ({Half.SITE} if site else set()) | ({Half.CLOUD} if cloud else set())
+    halves = set(only or Half) - (set() if site else {Half.SITE})
     wanted = report.Wanted(
         offline=environment.rehearsal if offline is None else offline,
         base=base,

@@ -114,7 +114,8 @@ def _pairs(each: TaskResult) -> Iterator[tuple[Any, Any, str]]:
     found = each.result.get("diff") or []
     for diff in found if isinstance(found, list) else [found]:
         if isinstance(diff, Mapping) and "before" in diff and "after" in diff:
-            header = diff.get("after_header") or diff.get("before_header") or _what(each)
+            # A template's own header names a temporary file on the controller.
+            header = _what(each) or diff.get("after_header") or diff.get("before_header")
             yield diff["before"], diff["after"], str(header).partition(" ")[0]
         elif isinstance(diff, Mapping) and diff.get("prepared"):
             yield "", diff["prepared"], _what(each)

@@ -41,17 +41,19 @@ def write(report: Report, console: Console, *, digest: str) -> None:
 
 
 def _table(report: Report) -> Table:
-    table = Table(box=None, padding=(0, 2))
+    table = Table(box=None, padding=(0, 1))
     kinds = [kind for kind in Kind if kind is not Kind.READ]
     table.add_column("")
     for kind in kinds:
-        table.add_column(f"{SIGN[kind]} {kind.value}", justify="right", style=STYLE[kind])
-    table.add_column("unchanged", justify="right", style="dim")
+        table.add_column(
+            f"{SIGN[kind]} {kind.value}", justify="right", style=STYLE[kind], no_wrap=True
+        )
+    table.add_column("unchanged", justify="right", style="dim", no_wrap=True)
     for half in Half:
         counted = count(of_half(report, half))
         same = report.unchanged.get(half)
         table.add_row(
-            TITLE[half],
+            half.value,
             *(str(counted[kind]) if counted[kind] else "" for kind in kinds),
             "not looked at" if same is None else str(same),
         )

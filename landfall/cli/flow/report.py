@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from landfall import playbook, process
+from landfall import process
 from landfall.cli.console import Reporter, Step
-from landfall.cli.flow import cloud, engine_changes
+from landfall.cli.flow import cloud
 from landfall.errors import CommandFailed, LandfallError
 from landfall.model import host as hosts
 from landfall.model.change import SEVERITY_OF, Change, Half, Kind, Report
@@ -22,6 +23,9 @@ from landfall.preview.digest import digest
 from landfall.preview.mask import mask
 from stacks import automation
 from stacks.changes import Collector
+
+if TYPE_CHECKING:
+    from landfall.cli.flow.engine_changes import Planned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,21 +66,18 @@ def preview(environment: Environment, wanted: Wanted, tell: Reporter) -> Preview
                 unchanged[Half.CLOUD] = found.unchanged
                 policies += found.policy_failures
                 notes.append(sentence)
-                step.result = f"{len(found.changes)} changes, {found.unchanged} unchanged"
-        with tell.step("engines: plan") as step:
-            planned = engine_changes.preview(environment, base)
-            changes += planned.changes
-            unchanged[Half.ENGINES] = planned.unchanged
-            notes += planned.notes
-            step.result = f"{len(planned.changes)} changes"
+                step.result = f"{_number(len(found.changes))}, {found.unchanged} unchanged"
+        if Half.ENGINES in wanted.halves:
+            with tell.step("engines: plan") as step:
+                planned = _engines(environment, base)
+                changes += planned.changes
+                unchanged[Half.ENGINES] = planned.unchanged
+                notes += planned.notes
+                step.result = _number(len(planned.changes))
         if Half.SITE in wanted.halves:
             with tell.step("site: playbook in check mode") as step:
-                run = playbook.run(
-                    environment, "site.yml", check=True, tolerate=True, on_task=step.update
-                )
-                changes += playbook.changes(run, environment.name)
-                unchanged[Half.SITE] = playbook.unchanged(run)
-                step.result = f"{run.changed} tasks would change something"
+                found_on_hosts, unchanged[Half.SITE] = _site(environment, step)
+                changes += found_on_hosts
         else:
             changes += _not_asked(environment)
     report = mask(
@@ -108,6 +109,24 @@ def _cloud(
         ) as current:
             found = automation.preview(current, on_event=cloud.Counted(step))
             return found, current.cloud.sentence
+
+
+def _engines(environment: Environment, base: Path | None) -> Planned:
+    from landfall.cli.flow import engine_changes
+
+    return engine_changes.preview(environment, base)
+
+
+def _site(environment: Environment, step: Step) -> tuple[list[Change], int]:
+    from landfall import playbook
+
+    run = playbook.run(environment, "site.yml", check=True, tolerate=True, on_task=step.update)
+    step.result = f"{run.changed} tasks would change something"
+    return playbook.changes(run, environment.name), playbook.unchanged(run)
+
+
+def _number(changes: int) -> str:
+    return "1 change" if changes == 1 else f"{changes} changes"
 
 
 def _bring_up_base(name: str, tree: Path, state: Path) -> None:
