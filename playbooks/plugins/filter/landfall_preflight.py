@@ -78,9 +78,7 @@ def _disks(disks: list[Mapping[str, Any]], devices: Mapping[str, Any]) -> Iterat
 def _gpus(gpus: list[Mapping[str, Any]], pci: str) -> Iterator[str]:
     rows = [line.split() for line in pci.splitlines()]
     found = [
-        row[1]
-        for row in rows
-        if row[1].startswith(NVIDIA) and not int(row[0], 16) & FUNCTION_BITS
+        row[1] for row in rows if row[1].startswith(NVIDIA) and not int(row[0], 16) & FUNCTION_BITS
     ]
     if len(found) != len(gpus):
         yield f"gpus: promised {len(gpus)}, found {len(found)}"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
+from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -56,7 +57,7 @@ KEY = re.compile(r"[A-Za-z0-9_-]{16,256}")
 TENANT = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
 
-def problems(keys):
+def problems(keys: dict[str, Any]) -> list[str]:
     """What is wrong with the keys, by tenant; never shows a key."""
     found = [f"{each!r} is not a tenant's name" for each in keys if not TENANT.fullmatch(each)]
     found += [
@@ -69,27 +70,27 @@ def problems(keys):
     return found
 
 
-def layout(keys):
+def layout(keys: dict[str, Any]) -> str:
     """The lines that the gateway includes in its map from Authorization to tenant."""
     lines = [f'"~^(?i:bearer) {key}$" {tenant};\n' for tenant, key in sorted(keys.items())]
     return "".join(lines)
 
 
-def tenants_of(text):
+def tenants_of(text: str) -> list[str]:
     """The tenants that laid out keys belong to."""
     return sorted(line.rstrip(";").rsplit(" ", 1)[1] for line in text.splitlines() if line)
 
 
-def decrypt(module, path, name):
+def decrypt(module: AnsibleModule, path: str, name: str) -> str | None:
     """The content of the credential, or None where it is not there or not this host's."""
     if not os.path.exists(path):
         return None
     command = ["systemd-creds", "decrypt", f"--name={name}", path, "-"]
     code, out, _ = module.run_command(command)
-    return out if code == 0 else None
+    return str(out) if code == 0 else None
 
 
-def encrypt(module, path, name, text):
+def encrypt(module: AnsibleModule, path: str, name: str, text: str) -> None:
     """Write the credential anew, whole or not at all. The content goes through a pipe."""
     folder = os.path.dirname(path)
     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -104,7 +105,7 @@ def encrypt(module, path, name, text):
     os.replace(partial, path)
 
 
-def main():
+def main() -> None:
     """Compare, and write what differs."""
     module = AnsibleModule(
         argument_spec={
@@ -122,7 +123,7 @@ def main():
     changed = wanted != present
     if changed and not module.check_mode:
         encrypt(module, path, name, wanted)
-    result = {"changed": changed, "tenants": sorted(keys)}
+    result: dict[str, Any] = {"changed": changed, "tenants": sorted(keys)}
     if changed:
         result["diff"] = {
             "before_header": path,
