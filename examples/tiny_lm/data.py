@@ -43,9 +43,12 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
-    """What is trained on, what is held out, and the SHA-256 of the files that both came from."""
+    """What is trained on, what is held out, and the SHA-256 of the files that both came from.
 
-    train: tuple[Pair, ...]
+    `train` has an entry for every fact: the questions about it, each with its answer.
+    """
+
+    train: tuple[tuple[Pair, ...], ...]
     held_out: tuple[Pair, ...]
     digest: str
 
@@ -83,7 +86,7 @@ def load(folder: Path = CORPUS) -> Corpus:
     for number, (where, fact) in enumerate(facts):
         pairs = [Pair(question=each, answer=fact["answer"]) for each in asked[where]]
         held_out.append(pairs.pop(1 + number % (len(pairs) - 1)))
-        train += pairs
+        train.append(tuple(pairs))
     return Corpus(
         train=tuple(train), held_out=tuple(held_out), digest=_digest([*files, folder / PHRASINGS])
     )
@@ -105,11 +108,14 @@ def weights_of(pair: Pair) -> list[float]:
     return [QUESTION_WEIGHT] * asked + [1.0] * (len(pair.answer.encode()) + 1)
 
 
-def batch(pairs: tuple[Pair, ...], *, rows: int, length: int, seed: int, step: int) -> Batch:
+def batch(
+    facts: tuple[tuple[Pair, ...], ...], *, rows: int, length: int, seed: int, step: int
+) -> Batch:
     """The rows that `step` (from 0) trains on.
 
     They follow from `seed` and `step` alone, so a job that resumes reads exactly what it would have
     read. A row is a conversation: chats one after the other, the first at position 0, the last cut.
+    Every fact is as likely as any other, however many questions there are about it.
     """
     random = np.random.default_rng([seed, step])
     tokens = np.zeros((rows, length + 1), np.int32)
@@ -118,7 +124,8 @@ def batch(pairs: tuple[Pair, ...], *, rows: int, length: int, seed: int, step: i
         read: list[int] = []
         counts: list[float] = []
         while len(read) <= length:
-            pair = _varied(pairs[random.integers(len(pairs))], random)
+            fact = facts[random.integers(len(facts))]
+            pair = _varied(fact[random.integers(len(fact))], random)
             read += chat(pair)
             counts += weights_of(pair)
         tokens[row], weights[row] = read[: length + 1], counts[: length + 1]

@@ -30,10 +30,10 @@ class Definition:
     """
 
     model: ModelConfig = field(default_factory=ModelConfig)
-    steps: int = 500
+    steps: int = 600
     rows: int = 8
     length: int = 128
-    long_every: int = 8
+    long_every: int = 4
     seed: int = 0
     matrix_rate: float = 0.02
     rate: float = 0.005

@@ -10,22 +10,24 @@ from examples.tiny_lm.config import ASSISTANT, END, USER, ModelConfig
 from landfall.errors import InvalidInput
 
 CORPUS = data.load()
+TRAINED = [pair for fact in CORPUS.train for pair in fact]
 
 
 def test_the_shipped_corpus_loads_and_splits() -> None:
-    answers = {pair.answer for pair in CORPUS.held_out}
-    assert len(CORPUS.held_out) >= 80
-    assert answers == {pair.answer for pair in CORPUS.train}  # every fact is asked both ways
-    assert not {p.question for p in CORPUS.train} & {p.question for p in CORPUS.held_out}
+    assert len(CORPUS.train) == len(CORPUS.held_out) >= 80
+    for fact, held_out in zip(CORPUS.train, CORPUS.held_out, strict=True):
+        assert {pair.answer for pair in fact} == {held_out.answer}
+        assert len(fact) >= 2
+    assert not {p.question for p in TRAINED} & {p.question for p in CORPUS.held_out}
 
 
 @pytest.mark.parametrize("question", ["What is Landfall?", "Where may restricted data go?"])
 def test_the_first_question_of_a_fact_is_trained_on(question: str) -> None:
-    assert question in {pair.question for pair in CORPUS.train}
+    assert question in {pair.question for pair in TRAINED}
 
 
 def test_every_pair_leaves_room_in_the_context() -> None:
-    longest = max(len(data.chat(pair)) for pair in CORPUS.train + CORPUS.held_out)
+    longest = max(len(data.chat(pair)) for pair in [*TRAINED, *CORPUS.held_out])
     assert longest <= ModelConfig().context // 2 + 32
 
 
