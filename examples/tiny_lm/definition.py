@@ -35,7 +35,7 @@ class Definition:
     length: int = 128
     long_every: int = 4
     seed: int = 0
-    matrix_rate: float = 0.02
+    matrix_rate: float = 0.025
     rate: float = 0.005
 
     def digest(self, data: str) -> str:
