@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from landfall.errors import LandfallError
+from landfall.errors import Interrupted, LandfallError
 from landfall.model.environment import Environment, cache_folder
 from stacks import automation, toolchain
 from stacks.account import Cloud
@@ -47,6 +47,9 @@ def main() -> int:
     except LandfallError as error:
         print(error, file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; run it again to go on", file=sys.stderr)
+        return Interrupted.exit_code
     return 0
 
 

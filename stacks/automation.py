@@ -190,10 +190,19 @@ def clear_dead_locks(backend: Path) -> int:
         except ValueError:
             continue
         same_host = written.get("hostname") == os.uname().nodename
-        if same_host and not psutil.pid_exists(int(written.get("pid", 0))):
+        if same_host and not _runs(int(written.get("pid", 0))):
             path.unlink(missing_ok=True)
             removed += 1
     return removed
+
+
+def _runs(pid: int) -> bool:
+    """Whether a Pulumi command has this process id; one that ended and was not reaped does not."""
+    try:
+        found = psutil.Process(pid)
+        return found.status() != psutil.STATUS_ZOMBIE and "pulumi" in found.name()
+    except psutil.NoSuchProcess:
+        return False
 
 
 def check_backend(session: Session, *, marked: bool) -> None:

@@ -11,7 +11,7 @@ EnvironmentName = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Account = Annotated[
-    bool,
+    bool | None,
     typer.Option(
         "--offline/--account",
         help="The offline cloud of a rehearsal, or the account that your credentials open. "

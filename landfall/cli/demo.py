@@ -10,7 +10,6 @@ from rich.panel import Panel
 
 from landfall.cli import arguments
 from landfall.cli.console import Reporter, reporter
-from landfall.model.change import Half
 from landfall.model.environment import Environment, find
 from landfall.preview import markdown, terminal
 
@@ -68,8 +67,7 @@ def _preview(environment: Environment, tell: Reporter, *, site: bool) -> None:
     branch = pull_request.open_one(environment)
     for edit in pull_request.EDITS:
         tell.console.print(f"  {edit.path}: [red]{edit.before}[/] → [green]{edit.after}[/]")
-    halves = frozenset(Half) if site else frozenset({Half.CLOUD, Half.ENGINES})
-    found = report.preview(branch, report.Wanted(offline=True, halves=halves), tell)
+    found = report.preview(branch, report.Wanted(offline=True, ask_hosts=site), tell)
     path = environment.work / "preview.md"
     path.write_text(markdown.write(found.report, digest=found.digest, commit=found.commit))
     terminal.write(found.report, Console(stderr=True, soft_wrap=True), digest=found.digest)

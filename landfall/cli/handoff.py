@@ -18,7 +18,7 @@ Example: landfall handoff dev
 CONTEXT = arguments.PLAIN
 
 
-def command(env: EnvironmentName = "dev", offline: arguments.Account | None = None) -> None:
+def command(env: EnvironmentName = "dev", offline: arguments.Account = None) -> None:
     """Read, check, keep and print the handoff of ENV."""
     from landfall.cli.flow import cloud
     from stacks import automation

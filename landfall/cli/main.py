@@ -46,7 +46,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminated)
     console = Console(stderr=True, soft_wrap=True)
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except LandfallError as error:
         console.print(f"[bold red]error[/] {escape(error.message)}")
         if error.hint:
@@ -55,8 +56,6 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("[bold]interrupted[/]: what was begun has been ended; run it again to go on")
         sys.exit(Interrupted.exit_code)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
     except Exception as error:
         _click_error(error, console)
 

@@ -39,7 +39,7 @@ class Format(StrEnum):
 
 def command(
     env: arguments.EnvironmentName = "dev",
-    offline: arguments.Account | None = None,
+    offline: arguments.Account = None,
     base: Annotated[str, typer.Option(help="Compare with this commit, offline.")] = "",
     site: Annotated[bool, typer.Option("--site/--no-site", help="Ask the hosts.")] = True,
     only: Annotated[
@@ -56,11 +56,11 @@ def command(
     from landfall.cli.flow import report
 
     environment = find(env, tree)
-    halves = set(only or Half) - (set() if site else {Half.SITE})
     wanted = report.Wanted(
         offline=environment.rehearsal if offline is None else offline,
         base=base,
-        halves=frozenset(halves),
+        halves=frozenset(only or Half),
+        ask_hosts=site,
     )
     found = report.preview(environment, wanted, reporter())
     for path in output or []:

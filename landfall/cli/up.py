@@ -24,7 +24,7 @@ CONTEXT = arguments.PLAIN
 
 def command(
     env: arguments.EnvironmentName = "dev",
-    offline: arguments.Account | None = None,
+    offline: arguments.Account = None,
     site: Annotated[bool, typer.Option("--site/--no-site", help="Configure hosts, too.")] = True,
     as_json: arguments.AsJson = False,
 ) -> None:

@@ -16,7 +16,6 @@ from engines import plan as plans
 from engines.plan import Plan
 from engines.release import promote
 from engines.store import Store
-from landfall import playbook, registry
 from landfall.errors import InvalidInput, Problem
 from landfall.model import release
 from landfall.model.classification import Classification
@@ -44,6 +43,8 @@ def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
     Raises:
         InvalidInput: there is no such spec, or it does not fit the model.
     """
+    from landfall import registry  # slow to import, and not needed by those who only read specs
+
     known = specs(environment)
     if name not in known:
         message = f"no such engine; there are {', '.join(sorted(known)) or 'none'}"
@@ -107,6 +108,8 @@ def ensure(
 
 
 def _on_host(environment: Environment, planned: Planned, work: Path, on_progress: Progress) -> Path:
+    from landfall import playbook
+
     plan_file = work / "plan.json"
     plan_file.write_text(planned.plan.to_json())
     playbook.run(

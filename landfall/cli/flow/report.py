@@ -35,12 +35,14 @@ class Wanted:
     Attributes:
         offline: against the rehearsal's cloud instead of an account.
         base: a commit to compare with, or "" for the environment's own state.
-        halves: which halves to look at; the others count as not previewed.
+        halves: which halves to look at; nothing is said of the others.
+        ask_hosts: without it, every host counts as something that could not be previewed.
     """
 
     offline: bool
     base: str = ""
     halves: frozenset[Half] = frozenset(Half)
+    ask_hosts: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,12 +76,12 @@ def preview(environment: Environment, wanted: Wanted, tell: Reporter) -> Preview
                 unchanged[Half.ENGINES] = planned.unchanged
                 notes += planned.notes
                 step.result = _number(len(planned.changes))
-        if Half.SITE in wanted.halves:
+        if Half.SITE in wanted.halves and not wanted.ask_hosts:
+            changes += _not_asked(environment)
+        elif Half.SITE in wanted.halves:
             with tell.step("site: playbook in check mode") as step:
                 found_on_hosts, unchanged[Half.SITE] = _site(environment, step)
                 changes += found_on_hosts
-        else:
-            changes += _not_asked(environment)
     report = mask(
         Report(
             environment=environment.name,
