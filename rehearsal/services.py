@@ -37,6 +37,7 @@ READY_TIMEOUT_S = 180.0
 POLL_S = 0.1
 PROBE_TIMEOUT_S = 2.0
 STOP_GRACE_S = 5.0
+PORT_GRACE_S = 2.0
 
 Say = Callable[[str], None]
 """Is told what is being waited for, in a few words."""
@@ -295,17 +296,25 @@ def _free(port: int) -> None:
     Raises:
         Busy: somebody does; says who, where that can be told.
     """
+    # A server that was killed a moment ago may hold its port until its last thread is gone.
+    if process.wait_until(lambda: _bindable(port), timeout_s=PORT_GRACE_S, interval_s=POLL_S):
+        return
+    holder = _holder(port)
+    by = f" by {holder}" if holder else ""
+    raise Busy(
+        f"port {port} on {LOOPBACK} is taken{by}",
+        hint="Stop that program, or choose another port.",
+    )
+
+
+def _bindable(port: int) -> bool:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((LOOPBACK, port))
         except OSError:
-            holder = _holder(port)
-            by = f" by {holder}" if holder else ""
-            raise Busy(
-                f"port {port} on {LOOPBACK} is taken{by}",
-                hint="Stop that program, or choose another port.",
-            ) from None
+            return False
+    return True
 
 
 def _holder(port: int) -> str:
