@@ -24,6 +24,9 @@ from landfall.errors import CommandFailed, MissingTool
 STOP_GRACE_S = 10.0
 """How long a program may take to end after SIGTERM before it is killed."""
 
+ORPHAN_GRACE_S = 2.0
+"""How long children get that a program left behind when it ended."""
+
 TAIL_LINES = 15
 """Lines of output that an error message quotes."""
 
@@ -288,8 +291,12 @@ def _end(process: psutil.Process, *, grace_s: float = STOP_GRACE_S) -> None:
         family = [process, *process.children(recursive=True)]
     except psutil.NoSuchProcess:
         return
+    # Its children are its own to end; what is left of them afterwards is ended here.
     _signal(family[:1], signal.SIGTERM)
-    _, left = psutil.wait_procs(family, timeout=grace_s)
+    psutil.wait_procs(family[:1], timeout=grace_s)
+    left = [each for each in family if each.is_running()]
+    _signal(left, signal.SIGTERM)
+    _, left = psutil.wait_procs(left, timeout=min(grace_s, ORPHAN_GRACE_S))
     _signal(left, signal.SIGKILL)
     psutil.wait_procs(left, timeout=grace_s)
     for child in _CHILDREN:

@@ -56,6 +56,7 @@ def test_two_builders_of_one_engine(model: Path, here: plan.Plan, tmp_path: Path
     manifest.check(tmp_path / "e")
 
 
+@pytest.mark.services
 def test_a_killed_build_leaves_nothing_half_done(
     model: Path, here: plan.Plan, tmp_path: Path
 ) -> None:
