@@ -99,9 +99,11 @@ def _same_key(old: Any, new: Any) -> bool:
     return str(old).rpartition("/")[2] == str(new).rpartition("/")[2]
 
 
-def _default_is_unset(default: Any) -> Equality:
+def _default_may_go(default: Any) -> Equality:
+    """Dropping a value that is AWS's own default is no change; writing it out is one."""
+
     def same(old: Any, new: Any) -> bool:
-        return bool((old or default) == (new or default))
+        return bool(old == default and new in (None, "", 0))
 
     return same
 
@@ -138,7 +140,7 @@ def _rule(kind: str, pattern: str) -> Equality | None:
     if kind == "aws:ec2/launchTemplate:LaunchTemplate":
         return _same_truth
     if kind == "aws:ec2/vpnConnection:VpnConnection":
-        return _default_is_unset(VPN_DEFAULTS.get(pattern.removeprefix("tunnel")[1:]))
+        return _default_may_go(VPN_DEFAULTS.get(pattern.removeprefix("tunnel")[1:]))
     return None
 
 

@@ -28,7 +28,8 @@ DEFAULT_ASN = 64512
 SECRETS_MANAGER = "SecretsManager"
 
 KEYS_ARN = "arn:{partition}:secretsmanager:{region}:{account}:secret:s2svpn!{id}-{alnum6}"
-"""The secret in which AWS keeps both keys: the table leaves its name open."""
+"""The secret in which AWS keeps both keys. Its names begin with `s2svpn!` (AWS's own managed policy
+for Site-to-Site VPN); the table leaves the rest open."""
 
 HOSTS = 254
 THIRDS, BLOCKS = 256, 64
