@@ -77,14 +77,15 @@ def _rehearse(environment: Environment, tell: Reporter, *, offline: bool, site_t
     # The services take seconds to start; the engine plans the cloud half meanwhile.
     with tell.step("cloud: bringing dev up with the real Pulumi engine") as step:
         told = cloud.bring_up(environment, offline=offline, step=step)
-    with tell.step("services: waiting until they answer") as step:
-        running.wait(step.update)
+    with tell.step("secrets: keys of tunnels and tenants, in Secrets Manager") as step:
+        running.wait_for_aws(step.update)
         services.record(environment, running)
         made = services.ensure_secrets(environment, told, running)
-        step.result = f"{running.aws_url}, {running.tracking_uri}; {made} secrets made"
+        step.result = f"{made} made" if made else "all there"
     with tell.step("training: tiny-lm, interrupted once as a spot reclaim would") as step:
         outcome = model.ensure(environment, running, step)
     with tell.step("registry: registering the version") as step:
+        running.wait(step.update)
         version = model.register(outcome, running)
         step.result = f"{version.name} version {version.version}, alias {model.ALIAS}"
     if site_too:

@@ -24,6 +24,8 @@ class Edit:
     after: str
 
 
+IGNORED = {".git", ".landfall", ".venv", "__pycache__"}
+
 EDITS = (
     Edit(
         path="Pulumi.dev.yaml",
@@ -58,11 +60,15 @@ def open_one(environment: Environment) -> Environment:
 
 
 def _files(root: Path) -> list[str]:
-    """Every file of the checkout that git tracks or would."""
-    listed = process.run(
-        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    ).stdout
-    return [name for name in listed.split("\0") if name and (root / name).is_file()]
+    """Every file of the checkout that git tracks or would; without git, all but what runs leave."""
+    done = process.run(
+        ["git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=False,
+    )
+    if done.returncode == 0:
+        return [name for name in done.stdout.split("\0") if name and (root / name).is_file()]
+    found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
+    return [str(path) for path in found if not IGNORED & set(path.parts)]
 
 
 def _apply(folder: Path, edit: Edit) -> None:
