@@ -92,10 +92,29 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         run(session, "pytest", *session.posargs)
         return
-    run(session, "pytest", "-q", "-m", "not engine and not services and not host")
+    run(
+        session,
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "-m",
+        "not engine and not services and not host and not slow",
+    )
     # What cannot be got is then skipped by name, and fails in CI.
     session.run(str(BIN / "landfall"), "doctor", "--fix", external=True, success_codes=[0, 1])
-    run(session, "pytest", "-q", "--durations=10", "-m", "engine or services or host")
+    run(
+        session,
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "--dist",
+        "loadfile",
+        "--durations=10",
+        "-m",
+        "engine or services or host or slow",
+    )
 
 
 @nox.session

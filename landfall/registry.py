@@ -18,14 +18,14 @@ from datetime import date
 from enum import StrEnum
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import mlflow
-from mlflow.exceptions import MlflowException
 
 from landfall.errors import IntegrityError, InvalidInput, LandfallError, Problem, Unreachable
 from landfall.model.classification import Classification
+
+if TYPE_CHECKING:
+    import mlflow
 
 CONTENT_DIGEST = "content_digest"
 """SHA-256 over the names and digests of all files, see `content_digest`; set by `register`."""
@@ -40,7 +40,6 @@ PROBE_TIMEOUT_S = 5.0
 
 # MLflow tells its news on stdout, where a machine may be reading what our command says.
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-logging.getLogger("mlflow").setLevel(logging.WARNING)
 
 
 class Compliance(StrEnum):
@@ -170,6 +169,8 @@ def resolve(name: str, version_or_alias: int | str, *, tracking_uri: str) -> Mod
     """
     wanted = str(version_or_alias)
     with _speaking(tracking_uri, f"find {name}") as client:
+        from mlflow.exceptions import MlflowException
+
         try:
             if wanted.isdigit():
                 return _version(client.get_model_version(name, wanted))
@@ -275,6 +276,8 @@ def _experiment(client: mlflow.MlflowClient, name: str) -> str:
 
 
 def _ensure_model(client: mlflow.MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
     try:
         client.create_registered_model(name)
     except MlflowException as error:
@@ -296,6 +299,11 @@ def _version(found: Any) -> ModelVersion:
 @contextmanager
 def _speaking(tracking_uri: str, what: str) -> Iterator[mlflow.MlflowClient]:
     _probe(tracking_uri, what)
+    # Seconds to import, so only where a registry is really asked.
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     try:
         yield mlflow.MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
     except MlflowException as error:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
+
+from landfall.errors import InvalidInput, Problem
 
 ATTACH = "PULUMI_DEBUG_PROVIDERS"
 """The engine's own variable for a provider that already runs, `aws:PORT`."""
@@ -23,6 +26,22 @@ class Cloud:
         if self.provider == "offline":
             return "Provider: offline. Nothing is created in any account; this rehearses the plan."
         return "Provider: aws. Changes reach a real account."
+
+    def refuse_foreign_state(self, environ: Mapping[str, str] = os.environ) -> None:
+        """Keep a real provider away from a rehearsal's state.
+
+        The other way round, the offline provider itself refuses what is not its own.
+
+        Raises:
+            InvalidInput: the state folder is marked as a rehearsal's.
+        """
+        url = environ.get("PULUMI_BACKEND_URL", "")
+        if self.provider == "aws" and url.startswith("file://"):
+            from stacks.offline.marker import is_marked
+
+            if is_marked(Path(url.removeprefix("file://"))):
+                message = f"{url} is a rehearsal's state, but {self.sentence}"
+                raise InvalidInput("PULUMI_BACKEND_URL", [Problem(path="", message=message)])
 
     @staticmethod
     def detect(environ: Mapping[str, str] = os.environ) -> Cloud:

@@ -14,7 +14,7 @@ import psutil
 from filelock import FileLock, Timeout
 from pulumi import automation as auto
 
-from landfall.errors import Busy, CommandFailed, InvalidInput, LandfallError, Problem
+from landfall.errors import Busy, CommandFailed, InvalidInput, LandfallError
 from landfall.model.environment import Environment
 from stacks.account import Cloud
 from stacks.changes import Collector
@@ -203,25 +203,6 @@ def _runs(pid: int) -> bool:
         return found.status() != psutil.STATUS_ZOMBIE and "pulumi" in found.name()
     except psutil.NoSuchProcess:
         return False
-
-
-def check_backend(session: Session, *, marked: bool) -> None:
-    """Keep rehearsal state and real state apart.
-
-    Args:
-        session: the run that is about to start.
-        marked: whether the state folder says that it belongs to a rehearsal.
-
-    Raises:
-        InvalidInput: the provider and the state do not belong together.
-    """
-    if (session.cloud.provider == "offline") is marked:
-        return
-    wrong = "a real account's" if not marked else "a rehearsal's"
-    message = (
-        f"{session.backend or 'the project backend'} is {wrong} state, but {session.cloud.sentence}"
-    )
-    raise InvalidInput("PULUMI_BACKEND_URL", [Problem(path="", message=message)])
 
 
 def _plain(found: Mapping[str, auto.OutputValue]) -> dict[str, object]:

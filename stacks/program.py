@@ -20,8 +20,8 @@ def deploy(environment: Environment | None = None, cloud: Cloud | None = None) -
     """Declare every resource of the current environment."""
     environment = environment or find(pulumi.get_stack())
     cloud = cloud or Cloud.detect()
-    inputs = load(environment)
-    settings, site = inputs.settings, inputs.site
+    cloud.refuse_foreign_state()
+    settings, site = load(environment)
     pulumi.log.info(cloud.sentence)
 
     provider = aws.Provider(

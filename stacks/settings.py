@@ -7,9 +7,8 @@ the instance catalog, and that the VPC does not overlap the site.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import pulumi
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -70,8 +69,7 @@ class Settings(Written):
         return self
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(NamedTuple):
     """All that the program reads: its own configuration and the site's description."""
 
     settings: Settings
@@ -91,8 +89,9 @@ def load(environment: Environment, read: Callable[[str], object] | None = None) 
     problems: list[Problem] = []
     site = _site(environment, problems)
     settings = _settings(read or _config, problems)
-    if site and settings:
-        problems += _overlaps(settings, site)
+    vpc = settings.vpc_cidr if settings else _network((read or _config)("vpcCidr"))
+    if site and vpc:
+        problems += _overlaps(vpc, site)
     if problems or not site or not settings:
         raise InvalidInput(f"Pulumi.{environment.name}.yaml and its site", problems)
     return Inputs(settings=settings, site=site)
@@ -114,7 +113,10 @@ def _settings(read: Callable[[str], object], problems: list[Problem]) -> Setting
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems += problems_of(error, Settings, f"{NAMESPACE}:")
+        problems += [
+            Problem(path=f"{NAMESPACE}:{each.path}", message=each.message)
+            for each in problems_of(error, Settings)
+        ]
         return None
 
 
@@ -125,8 +127,16 @@ def _config(key: str) -> object:
     return config.get(key)
 
 
-def _overlaps(settings: Settings, site: Site) -> Iterator[Problem]:
+def _network(text: object) -> IPv4Network | None:
+    """A network where `text` is one: its overlap is told even where other settings are wrong."""
+    try:
+        return IPv4Network(str(text))
+    except ValueError:
+        return None
+
+
+def _overlaps(vpc: IPv4Network, site: Site) -> Iterator[Problem]:
     for path, network in site.address_ranges():
-        if settings.vpc_cidr.overlaps(network):
-            message = f"{settings.vpc_cidr} overlaps {network} of {path}; the link could not route"
+        if vpc.overlaps(network):
+            message = f"{vpc} overlaps {network} of {path}; the link could not route"
             yield Problem(path=f"{NAMESPACE}:vpcCidr", message=message)

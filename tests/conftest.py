@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +28,16 @@ def missing_for(marker: str) -> str:
     if marker == "nginx":
         return "" if shutil.which("nginx") else "no nginx (apt-get install nginx-light)"
     return ""
+
+
+WHOLLY_MARKED = re.compile(r"^pytestmark = .*\b(engine|services|host|slow)\b", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only unit tests are wanted, do not even import files that have none: it takes long."""
+    if "not services" in config.option.markexpr and collection_path.suffix == ".py":
+        return True if WHOLLY_MARKED.search(collection_path.read_text()) else None
+    return None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

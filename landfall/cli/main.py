@@ -47,6 +47,8 @@ def main() -> None:
     console = Console(stderr=True, soft_wrap=True)
     try:
         code = app(standalone_mode=False)
+        if code == Interrupted.exit_code:  # the argument parser turns Ctrl-C into its code
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except LandfallError as error:
         console.print(f"[bold red]error[/] {escape(error.message)}")

@@ -37,9 +37,11 @@ def text(environment: str, runner: str) -> str:
 def command(
     env: arguments.EnvironmentName = "dev",
     runner: Annotated[str, typer.Option(help="The runner's label.")] = "ubuntu-24.04",
-    output: Annotated[Path, typer.Option(help="The file to write.")] = ROOT
-    / ".github/workflows/preview.yml",
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; .github/workflows/preview.yml.")
+    ] = None,
 ) -> None:
     """Write the workflow for ENV."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(text(env, runner))
+    path = output or ROOT / ".github/workflows/preview.yml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text(env, runner))

@@ -54,7 +54,8 @@ def load(environment: Environment) -> dict[str, Release]:
         InvalidInput: with every problem of a file.
     """
     found: dict[str, Release] = {}
-    for path in (environment.release_file, environment.local_release_file):
+    local = [environment.local_release_file] if environment.rehearsal else []
+    for path in (environment.release_file, *local):
         if path.exists():
             source = str(path.relative_to(environment.root))
             found |= parse(Releases, read_yaml(path) or {}, source=source).root

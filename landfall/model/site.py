@@ -85,12 +85,16 @@ class Overflow(Written):
 
 
 class Site(Written):
-    """The whole site: its networks, its edges, its end of the link, who may ask."""
+    """The whole site: its networks, its edges, its end of the link, who may ask.
+
+    `gateway_url` is where the gateway is asked from the controller; a rehearsal knows its own.
+    """
 
     name: Name
     networks: Annotated[Mapping[Name, IPv4Network], Field(min_length=1)]
     edges: Annotated[tuple[Edge, ...], Field(min_length=1)]
     link: Link
+    gateway_url: Annotated[str, Field(pattern=r"^https?://[\w.:-]+$")] | None = None
     tenants: tuple[Tenant, ...] = ()
     overflow: Overflow | None = None
 

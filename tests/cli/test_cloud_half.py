@@ -18,7 +18,8 @@ import pytest
 from landfall import process
 from landfall.cli.flow.loop import only_one
 from landfall.cli.flow.pull_request import _files
-from landfall.model.environment import ROOT, Environment
+from landfall.model.environment import ROOT, Environment, cache_folder
+from stacks import toolchain
 
 pytestmark = pytest.mark.engine
 
@@ -114,7 +115,7 @@ def test_every_problem_of_configuration_and_site_at_once(tree: Tree) -> None:
     tree.edit("inventories/dev/group_vars/all/site.yml", "asn: 65010", "asn: 7224")
     both = tree.landfall("preview", "dev", "--only", "cloud")
     assert both.returncode == 2
-    assert "landfall:.trainingInstanceType" in both.stderr
+    assert "landfall:trainingInstanceType" in both.stderr
     assert "ASN 7224 is reserved by AWS" in both.stderr
 
 
@@ -141,6 +142,11 @@ def test_a_real_provider_does_not_touch_a_rehearsals_state(tree: Tree) -> None:
     done = tree.landfall("preview", "dev", "--only", "cloud", "--account", env=url)
     assert done.returncode == 2
     assert "is a rehearsal's state" in done.stderr
+    plain = process.run(
+        ["pulumi", "preview", "-s", "dev"], cwd=tree.root, env={**url, **plain_path()}, check=False
+    )
+    assert plain.returncode != 0
+    assert "is a rehearsal's state" in plain.stdout + plain.stderr
 
 
 def test_a_spec_with_an_unknown_key_and_a_precision_that_cannot_be(tree: Tree) -> None:
@@ -182,6 +188,18 @@ def test_an_up_that_is_cut_short_leaves_nothing_and_can_be_run_again(
     again = process.run(words, cwd=tree.root, env=environment, check=False)
     assert again.returncode == 0, again.stderr
     assert "handoff" in json.loads(again.stdout)
+
+
+def plain_path() -> dict[str, str]:
+    """A PATH on which the plain Pulumi command finds everything, and no offline provider."""
+    found = toolchain.find(cache_folder())
+    assert found is not None
+    python = str(Path(sys.executable).parent)
+    return {
+        **toolchain.QUIET,
+        "PATH": f"{python}:{found.path(os.environ['PATH'])}",
+        "PULUMI_CONFIG_PASSPHRASE": "rehearsal",
+    }
 
 
 def engines_on(state: Path) -> list[int]:

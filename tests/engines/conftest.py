@@ -10,10 +10,8 @@ import pytest
 
 from engines import build, facts, plan, sign, source
 from engines.spec import EngineSpec
-from examples.tiny_lm import graph
 from examples.tiny_lm.config import ModelConfig
 from examples.tiny_lm.data import Pair
-from examples.tiny_lm.export import Training, export
 from landfall.model.classification import Classification
 
 CONFIG = ModelConfig(layers=2, heads=2, width=64, context=128)
@@ -47,6 +45,9 @@ class Signed:
 @pytest.fixture(scope="session")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder. Tests that change it take a copy."""
+    from examples.tiny_lm import graph  # seconds to import, and many tests need no model
+    from examples.tiny_lm.export import Training, export
+
     folder = tmp_path_factory.mktemp("model") / "model"
     training = Training(
         job_digest="", data_digest="d" * 64, parameters=0, steps=0, loss=0.0, perplexity=0.0,

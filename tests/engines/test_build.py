@@ -19,6 +19,8 @@ from engines.__main__ import main
 from landfall import process
 from landfall.errors import GateFailed, IntegrityError, InvalidInput, Refused
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_build_says_what_it_reached(signed: object, here: plan.Plan) -> None:
     statement = manifest.check(signed.engine)  # type: ignore[attr-defined]

@@ -12,6 +12,8 @@ import pytest
 from engines import sign
 from landfall.errors import IntegrityError, InvalidInput
 
+pytestmark = pytest.mark.slow
+
 
 def flip(path: Path) -> None:
     content = bytearray(path.read_bytes())

@@ -12,6 +12,8 @@ import pytest
 from engines.store import Store
 from landfall.errors import IntegrityError, InvalidInput, Refused
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:

@@ -13,7 +13,7 @@ from landfall.cli.console import Step
 from landfall.model.environment import Environment, cache_folder, names
 from stacks import automation, toolchain
 from stacks.account import Cloud
-from stacks.offline import OfflineCloud, is_marked, mark
+from stacks.offline import OfflineCloud, mark
 
 
 @contextmanager
@@ -38,8 +38,7 @@ def session(
         found = automation.Session(
             environment=environment, cloud=Cloud(provider="aws"), backend=url, toolchain=tools
         )
-        folder = Path(url.removeprefix("file://"))
-        automation.check_backend(found, marked=url.startswith("file://") and is_marked(folder))
+        found.cloud.refuse_foreign_state()
         yield found
         return
     folder = backend or automation.offline_backend(environment)

@@ -16,7 +16,7 @@ from engines import plan as plans
 from engines.plan import Plan
 from engines.release import promote
 from engines.store import Store
-from landfall.errors import InvalidInput, Problem
+from landfall.errors import InvalidInput, Problem, Refused
 from landfall.model import release
 from landfall.model.classification import Classification
 from landfall.model.environment import Environment
@@ -87,7 +87,7 @@ def ensure(
     store = Store(environment.store)
     key = planned.plan.key
     if store.get(key) is not None:
-        _, public = sign.generate_keys(environment.keys)
+        _, public = _signing_keys(environment)
         store.verify(key, public)
         return key, False
     work = environment.work / "builds" / key
@@ -99,12 +99,26 @@ def ensure(
     )
     # Whoever builds cannot sign: the controller checks what came back, then signs it.
     manifest.check(built)
-    private, _ = sign.generate_keys(environment.keys)
+    private, _ = _signing_keys(environment)
     signature = work / "engine.sig"
     sign.sign(built, signature, private)
     store.put(built, signature)
     shutil.rmtree(work)
     return key, True
+
+
+def _signing_keys(environment: Environment) -> tuple[Path, Path]:
+    """The key pair that signs engines: made for a rehearsal, brought by its owner elsewhere."""
+    if environment.rehearsal:
+        return sign.generate_keys(environment.keys)
+    private, public = (environment.keys / name for name in (sign.PRIVATE_KEY, sign.PUBLIC_KEY))
+    missing = [str(path) for path in (private, public) if not path.exists()]
+    if missing:
+        raise Refused(
+            f"{environment.name} has no signing key: {', '.join(missing)} is not there",
+            hint="Who builds does not sign for it: have its owner sign, or mount the key here.",
+        )
+    return private, public
 
 
 def _on_host(environment: Environment, planned: Planned, work: Path, on_progress: Progress) -> Path:

@@ -35,5 +35,8 @@ def url(environment: Environment) -> str:
         for forward in rack.of(environment).forwards:
             if forward.target == GATEWAY_PORT:
                 return f"http://127.0.0.1:{forward.port}"
+    told = sites.load(environment).gateway_url
+    if told:
+        return told
     problem = Problem(path="site.gateway_url", message="not given, so the gateway is not known")
     raise InvalidInput(str(environment.site_file), [problem])

@@ -10,11 +10,13 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
+from engines.store import Store
 from landfall import registry
 from landfall.cli.console import Reporter
 from landfall.cli.flow import cloud, engine, gateway, model, rack, services, site
 from landfall.errors import Busy, MissingTool
 from landfall.handoff import Handoff
+from landfall.model import release
 from landfall.model.environment import Environment
 from rehearsal.preflight import preflight
 from rehearsal.services import Services
@@ -145,11 +147,20 @@ def down(environment: Environment, tell: Reporter, *, purge: bool) -> None:
         with tell.step("services: stopping"):
             services.of(environment).stop()
         if purge:
-            with tell.step("forgetting state, models and engines"):
-                for name in ("offline-state", "store", "models", "training", "rack"):
-                    shutil.rmtree(environment.root / ".landfall" / name, ignore_errors=True)
+            with tell.step("forgetting cloud state, training, releases and its engines"):
+                _forget(environment)
     if purge:
         shutil.rmtree(environment.work, ignore_errors=True)
+
+
+def _forget(environment: Environment) -> None:
+    """Remove what a rehearsal left; engines that it did not release stay in the shared store."""
+    store = Store(environment.store)
+    for found in release.load(environment).values():
+        for each in found.engines:
+            store.remove(each.key)
+    for name in ("offline-state", "training", "rack"):
+        shutil.rmtree(environment.root / ".landfall" / name, ignore_errors=True)
 
 
 def _can_boot() -> None:

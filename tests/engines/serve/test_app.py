@@ -18,6 +18,8 @@ from engines.serve.requests import Defaults
 from engines.serve.service import Limits, Service
 from engines.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.slow
+
 
 class Slow:
     """A runtime that takes its time, or fails."""

@@ -13,6 +13,8 @@ import pytest
 from engines import manifest, sign
 from engines.serve.__main__ import main
 
+pytestmark = pytest.mark.slow
+
 
 def serve(signed: Any, **changes: Path | int) -> int:
     words = {

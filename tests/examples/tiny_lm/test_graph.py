@@ -14,6 +14,8 @@ from examples.tiny_lm.config import ModelConfig
 from examples.tiny_lm.graph import build, random_weights
 from landfall.errors import InvalidInput
 
+pytestmark = pytest.mark.slow
+
 ort = pytest.importorskip("onnxruntime")
 
 CONFIG = ModelConfig(layers=2, heads=2, width=32, context=24)

@@ -10,6 +10,8 @@ from stacks.offline import schema
 from stacks.offline.check import problems
 from stacks.offline.wire import UNKNOWN, Secret
 
+pytestmark = pytest.mark.slow
+
 VPC = "aws:ec2/vpc:Vpc"
 GROUP = "aws:ec2/securityGroup:SecurityGroup"
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"

@@ -17,6 +17,8 @@ from stacks.offline.diff import Difference, diff
 from stacks.offline.stale import STALE
 from stacks.offline.wire import UNKNOWN
 
+pytestmark = pytest.mark.slow
+
 ACCOUNT = "123456789012"
 CASES = tomllib.loads((Path(__file__).parent / "diffs.toml").read_text())["case"]
 TYPES = sorted(semantics.table()["types"])

@@ -15,6 +15,8 @@ from stacks.offline.outputs import Subject
 from stacks.offline.prepare import Surroundings
 from stacks.offline.wire import UNKNOWN, Properties, Secret, holds, reveal
 
+pytestmark = pytest.mark.slow
+
 AROUND = Surroundings(account="123456789012", region="eu-central-1")
 TYPES = sorted(semantics.table()["types"])
 VPC, TEMPLATE = "aws:ec2/vpc:Vpc", "aws:ec2/launchTemplate:LaunchTemplate"

@@ -8,6 +8,8 @@ from stacks.offline import schema, semantics
 from stacks.offline.equality import SETS, sets
 from stacks.offline.schema import Field, Shape
 
+pytestmark = pytest.mark.slow
+
 TYPES = sorted(semantics.table()["types"])
 
 
