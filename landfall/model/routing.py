@@ -5,12 +5,13 @@ Templates only lay out what is decided here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import Classification
 from landfall.model.release import Release
-from landfall.model.site import Site
+from landfall.model.site import Site, Tenant
 
 FIRST_PORT, PORTS = 20000, 20000
 """Engines listen on loopback, on a port that follows from their key, so that it never moves."""
@@ -71,3 +72,50 @@ def destinations(site: Site) -> tuple[Destinations, ...]:
         )
         for each in Classification
     )
+
+
+def check_classes(
+    tenants: Iterable[Tenant],
+    releases: Mapping[str, Release],
+    classes: Mapping[str, Classification],
+    *,
+    source: str,
+) -> None:
+    """Refuse a release by which a tenant reaches an engine of a lower class than its own.
+
+    Every tenant reaches every served name. An engine with no share is reached by nobody.
+
+    Args:
+        tenants: who may ask.
+        releases: by served name.
+        classes: the highest class that each engine may answer, by key; others are not judged.
+        source: where the releases are from, for the message.
+
+    Raises:
+        InvalidInput: with every engine that is asked too much.
+    """
+    asking = list(tenants)
+    problems = [
+        problem
+        for name in sorted(releases)
+        for index, each in enumerate(releases[name].engines)
+        if each.share and each.key in classes
+        for problem in _above(asking, each.key, classes[each.key], f"{name}.engines.{index}")
+    ]
+    if problems:
+        raise InvalidInput(source, problems)
+
+
+def _above(
+    tenants: Iterable[Tenant], key: str, limit: Classification, path: str
+) -> Iterator[Problem]:
+    above = [each for each in tenants if not limit.covers(each.classification)]
+    if above:
+        needed = max((each.classification for each in above), key=lambda each: each.rank)
+        who = ", ".join(f"{each.name} ({each.classification})" for each in above)
+        yield Problem(
+            path=path,
+            message=f"the engine {key[:12]} may answer up to {limit}, but these tenants would "
+            f"reach it: {who}. Release an engine that was built with `classification: {needed}` "
+            "in its spec, or give these tenants a lower class in site.tenants",
+        )

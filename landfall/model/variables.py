@@ -9,38 +9,67 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, PositiveInt
+
+from landfall.errors import InvalidInput, Problem
 from landfall.model import release as releases
 from landfall.model import site as sites
+from landfall.model.classification import Classification
 from landfall.model.environment import Environment
+from landfall.model.parsing import parse, read_yaml
 from landfall.model.release import Share
-from landfall.model.routing import destinations, port_of, routes
-
-DEFAULT_SLOTS = 1
-"""Where an engine is released that this controller's store does not hold."""
+from landfall.model.routing import check_classes, destinations, port_of, routes
 
 ENGINE, SIGNATURE, PUBLIC_KEY = "engine", "engine.sig", "signing.pub"
 MANIFEST = "manifest.json"
-"""Where an engine, its signature and the key that checks it stand below store and keys."""
+SPECS = "engines/specs"
+"""Where an engine, its signature and the key that checks it stand below store and keys,
+and specs below root."""
+
+
+class Limits(BaseModel):
+    """What of a spec's `limits` steers serving only; the rest is part of the engine.
+
+    Attributes:
+        max_queue: requests that may wait.
+        max_new_tokens: the longest answer, in tokens; None for what the engine's sequence leaves.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    max_queue: PositiveInt = 64
+    max_new_tokens: PositiveInt | None = None
+
+
+class Built(BaseModel):
+    """What of an engine's manifest matters here. `slots`: requests answered at a time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    classification: Classification
+    slots: PositiveInt
 
 
 def compute(environment: Environment) -> dict[str, object]:
     """Variables for every host of an environment, all named `landfall_…`.
 
     Raises:
-        InvalidInput: the site or a release file is wrong.
+        InvalidInput: the site, a release file, a spec's limits or a manifest is wrong.
     """
     site = sites.load(environment)
     released = releases.load(environment)
+    limits = _limits(environment)
     return {
         "landfall_environment": environment.name,
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
         "landfall_routes": [asdict(route) for route in routes(released)],
         "landfall_overflow": _overflow(site),
         "landfall_engines": [
-            _engine(environment, name, share)
+            _engine(environment, name, share, limits.get(name, Limits()))
             for name in sorted(released)
             for share in released[name].engines
         ],
+        "landfall_refused": _refused(environment),
         "landfall_public_key": str(environment.keys / PUBLIC_KEY),
         "landfall_handoff": _read(environment.handoff_file),
         "landfall_wheelhouse": _read(environment.wheelhouse_file),
@@ -48,8 +77,37 @@ def compute(environment: Environment) -> dict[str, object]:
     }
 
 
-def _engine(environment: Environment, name: str, share: Share) -> dict[str, object]:
+def check(environment: Environment) -> None:
+    """Compare the classes of the tenants with those of the engines that would answer them.
+
+    An engine that is not in this controller's store is left to the host, which verifies it.
+
+    Raises:
+        InvalidInput: a tenant's class is higher than that of an engine that it can reach.
+    """
+    released = releases.load(environment)
+    built = {
+        share.key: _built(environment, share.key)
+        for release in released.values()
+        for share in release.engines
+    }
+    classes = {key: each.classification for key, each in built.items() if each}
+    source = f"releases of {environment.name}"
+    check_classes(sites.load(environment).tenants, released, classes, source=source)
+
+
+def _refused(environment: Environment) -> str:
+    # Not raised: whoever has to build the engine that would be right needs these variables, too.
+    try:
+        check(environment)
+    except InvalidInput as error:
+        return str(error)
+    return ""
+
+
+def _engine(environment: Environment, name: str, share: Share, limits: Limits) -> dict[str, object]:
     folder = environment.store / share.key
+    built = _built(environment, share.key)
     return {
         "key": share.key,
         "name": name,
@@ -57,14 +115,34 @@ def _engine(environment: Environment, name: str, share: Share) -> dict[str, obje
         "signature": str(folder / SIGNATURE),
         "port": port_of(share.key),
         "share": share.share,
-        "slots": _slots(folder / ENGINE / MANIFEST),
+        "slots": built.slots if built else 1,  # not in this store, so that nothing can be copied
+        **limits.model_dump(),
     }
 
 
-def _slots(manifest: Path) -> int:
-    """How many requests an engine was built to answer at a time, as its manifest says."""
-    found = _read(manifest).get("predicate")
-    return int(found["slots"]) if isinstance(found, dict) else DEFAULT_SLOTS
+def _built(environment: Environment, key: str) -> Built | None:
+    """What the manifest of the engine `key` says; None where the store does not hold it."""
+    path = environment.store / key / ENGINE / MANIFEST
+    if not path.exists():
+        return None
+    source = str(path.relative_to(environment.root))
+    return parse(Built, _read(path).get("predicate"), source=source, root="predicate")
+
+
+def _limits(environment: Environment) -> dict[str, Limits]:
+    """The limits of every served name that has a spec.
+
+    Raises:
+        InvalidInput: a limit is not a positive number, or a spec is not YAML.
+    """
+    found = {}
+    for path in sorted((environment.root / SPECS).glob("*.yaml")):
+        spec = read_yaml(path)
+        if isinstance(spec, dict) and "name" in spec:
+            source = str(path.relative_to(environment.root))
+            limits = parse(Limits, spec.get("limits") or {}, source=source, root="limits")
+            found[str(spec["name"])] = limits
+    return found
 
 
 def _overflow(site: sites.Site) -> list[dict[str, object]]:
@@ -87,5 +165,14 @@ def _secrets(environment: Environment) -> dict[str, object]:
 
 
 def _read(path: Path) -> dict[str, object]:
-    """A JSON file that an earlier step left, or nothing where that step has not run yet."""
-    return dict(json.loads(path.read_text())) if path.exists() else {}
+    """A JSON file that an earlier step left, or nothing where that step has not run yet.
+
+    Raises:
+        InvalidInput: it is not a JSON object.
+    """
+    if not path.exists():
+        return {}
+    try:
+        return dict(json.loads(path.read_text()))
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(str(path), [Problem(path="", message=f"not JSON: {error}")]) from error

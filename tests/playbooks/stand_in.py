@@ -35,7 +35,7 @@ if digest.hexdigest() != asked.signature.read_text():
 SERVE = """
 import argparse, http.server, json, os, pathlib, socket
 parser = argparse.ArgumentParser()
-for name in ("engine", "signature", "public-key", "host", "port", "name", "slots"):
+for name in "engine signature public-key host port name slots max-queue drain-s".split():
     parser.add_argument(f"--{name}", required=True)
 asked = parser.parse_args()
 model = (pathlib.Path(asked.engine) / "model").read_text()
@@ -117,6 +117,8 @@ def engine(folder: Path, content: str, *, port: int, share: int) -> dict[str, An
         "port": port,
         "share": share,
         "slots": 2,
+        "max_queue": 8,
+        "max_new_tokens": None,
     }
 
 
@@ -131,6 +133,7 @@ def variables(
         "landfall_wheelhouse": wheels,
         "landfall_routes": [{"name": "tiny-lm", "upstreams": upstreams}],
         "landfall_overflow": [],
+        "landfall_refused": "",
         "landfall_tenants": [
             {"name": "clinic", "classification": "restricted", "key_secret": "test/clinic"},
             {"name": "website", "classification": "public", "key_secret": "test/website"},

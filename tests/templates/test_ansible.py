@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engines.serve.__main__ import _parser
 from landfall import process, render
 from landfall.model.environment import ROOT
 from tests.templates.gateway_under_test import VALUES
 
-ENGINE = {"key": "1" * 64, "name": "tiny-lm", "port": 20001, "share": 90, "slots": 4}
+ENGINE: dict[str, Any] = {
+    "key": "1" * 64,
+    "name": "tiny-lm",
+    "port": 20001,
+    "share": 90,
+    "slots": 4,
+    "max_queue": 32,
+    "max_new_tokens": 200,
+}
+ENGINE_UNIT = "systemd/landfall-engine.service.j2"
 KNOWN: dict[str, dict[str, Any]] = {
     "nginx/landfall.conf.j2": VALUES,
-    "systemd/landfall-engine.service.j2": {
+    ENGINE_UNIT: {
         "serving_engine": ENGINE,
         "serving_python": "/opt/landfall/env-0/bin/python",
         "serving_engine_folder": "/var/lib/landfall/engines",
         "serving_memory_max": "2G",
         "serving_ready_timeout_s": 90,
+        "serving_drain_s": 30,
     },
     "systemd/landfall-gateway-keys.service.j2": {
         "__gateway_credential": "/etc/credstore.encrypted/landfall-gateway-keys",
@@ -43,6 +55,28 @@ def test_every_template_of_the_site_is_known_here() -> None:
 def test_the_text_is_what_was_reviewed(template: str) -> None:
     golden = Path(__file__).parent / f"{Path(template).stem}.golden"
     assert render.render(template, KNOWN[template]) == golden.read_text()
+
+
+def unit(**more: Any) -> str:
+    """The engine's unit, with other values of the engine or of the role."""
+    engine = {name: more.pop(name, value) for name, value in ENGINE.items()}
+    return render.render(ENGINE_UNIT, {**KNOWN[ENGINE_UNIT], "serving_engine": engine, **more})
+
+
+def test_the_server_understands_the_command_line_of_the_unit() -> None:
+    for given, longest in ((200, 200), (None, None)):
+        text = unit(max_new_tokens=given).replace("\\\n", " ")
+        [line] = [line for line in text.splitlines() if line.startswith("ExecStart=")]
+        asked = _parser().parse_args(shlex.split(line.partition("engines.serve")[2]))
+        assert (asked.slots, asked.max_queue, asked.max_new_tokens) == (4, 32, longest)
+
+
+@pytest.mark.parametrize("drain_s", [0, 30, 300])
+def test_systemd_waits_longer_than_the_server_drains(drain_s: int) -> None:
+    text = unit(serving_drain_s=drain_s)
+    assert f"--drain-s {drain_s}\n" in text
+    [patience] = [line for line in text.splitlines() if line.startswith("TimeoutStopSec=")]
+    assert int(patience.partition("=")[2]) >= drain_s + 10
 
 
 @pytest.mark.services
@@ -73,10 +107,8 @@ def test_ansible_writes_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.services
 def test_systemd_accepts_the_engine(tmp_path: Path) -> None:
-    name = "systemd/landfall-engine.service.j2"
-    values = {**KNOWN[name], "serving_python": sys.executable}
-    unit = tmp_path / "landfall-engine-1.service"
-    unit.write_text(render.render(name, values))
-    done = process.run(["systemd-analyze", "verify", unit], check=False)
-    complaints = [line for line in done.stderr.splitlines() if unit.name in line]
+    path = tmp_path / "landfall-engine-1.service"
+    path.write_text(unit(serving_python=sys.executable))
+    done = process.run(["systemd-analyze", "verify", path], check=False)
+    complaints = [line for line in done.stderr.splitlines() if path.name in line]
     assert complaints == []
