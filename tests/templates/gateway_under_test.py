@@ -42,13 +42,17 @@ def free_port() -> int:
 
 @dataclass
 class Engine:
-    """Answers every request, slowly where the body asks for it, and keeps what it was sent."""
+    """Answers every request in chunks, and keeps what it was sent.
+
+    `thinking_s` is between the head of an answer and its first chunk, `pause_s` after each chunk.
+    """
 
     name: str
     port: int = field(default_factory=free_port)
     heads: list[bytes] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     status: int = 200
+    thinking_s: float = 0.0
     pause_s: float = 0.0
     chunks: int = 1
 
@@ -64,6 +68,8 @@ class Engine:
                 self.bodies.append(await reader.readexactly(length))
                 writer.write(f"HTTP/1.1 {self.status} X\r\nTransfer-Encoding: chunked\r\n".encode())
                 writer.write(b"Content-Type: text/event-stream\r\n\r\n")
+                await writer.drain()
+                await asyncio.sleep(self.thinking_s)
                 for number in range(self.chunks):
                     text = f"data: {self.name} {number}\n\n".encode()
                     writer.write(f"{len(text):x}\r\n".encode() + text + b"\r\n")
