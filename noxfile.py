@@ -85,6 +85,9 @@ def setup(session: nox.Session) -> None:
     run(session, "landfall", "doctor", "--fix", *session.posargs)
 
 
+WITH_REAL_PARTS = "engine or services or host or slow"
+
+
 @nox.session
 def tests(session: nox.Session) -> None:
     """Unit tests first (seconds, no root), then those with real engines, servers and hosts."""
@@ -92,15 +95,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         run(session, "pytest", *session.posargs)
         return
-    run(
-        session,
-        "pytest",
-        "-q",
-        "-n",
-        "2",
-        "-m",
-        "not engine and not services and not host and not slow",
-    )
+    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS})")
     # What cannot be got is then skipped by name, and fails in CI.
     session.run(str(BIN / "landfall"), "doctor", "--fix", external=True, success_codes=[0, 1])
     run(
@@ -113,7 +108,7 @@ def tests(session: nox.Session) -> None:
         "loadfile",
         "--durations=10",
         "-m",
-        "engine or services or host or slow",
+        WITH_REAL_PARTS,
     )
 
 
