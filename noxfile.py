@@ -48,7 +48,7 @@ def install(session: nox.Session) -> None:
     if not (BIN / "python").exists():
         session.run(sys.executable, "-m", "venv", str(VENV), external=True)
     run(session, "python", "-m", "pip", "install", "-q", UV)
-    python = ("--python", str(BIN / "python"))
+    python = ("--system-certs", "--python", str(BIN / "python"))
     run(
         session,
         "uv",
