@@ -6,17 +6,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
+from engines import sign
 from engines.store import Store
 from landfall import registry
 from landfall.cli.console import Reporter
 from landfall.cli.flow import cloud, engine, gateway, model, rack, services, site
-from landfall.errors import Busy, MissingTool
+from landfall.errors import Busy, IntegrityError, MissingTool
 from landfall.handoff import Handoff
-from landfall.model import release
 from landfall.model.environment import Environment
 from rehearsal.preflight import preflight
 from rehearsal.services import Services
@@ -154,11 +154,13 @@ def down(environment: Environment, tell: Reporter, *, purge: bool) -> None:
 
 
 def _forget(environment: Environment) -> None:
-    """Remove what a rehearsal left; engines that it did not release stay in the shared store."""
+    """Remove what a rehearsal left. Of the shared store, only what its own key has signed goes."""
     store = Store(environment.store)
-    for found in release.load(environment).values():
-        for each in found.engines:
-            store.remove(each.key)
+    public = environment.keys / sign.PUBLIC_KEY
+    for entry in store.entries() if public.exists() else []:
+        with suppress(IntegrityError):
+            sign.verify(entry.engine, entry.signature, public)
+            store.remove(entry.key)
     for name in ("offline-state", "training", "rack"):
         shutil.rmtree(environment.root / ".landfall" / name, ignore_errors=True)
 
