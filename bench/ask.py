@@ -16,12 +16,12 @@ from landfall.model import release
 from landfall.model.environment import find
 from landfall.model.routing import port_of
 
-ROUNDS = 60
+ROUNDS, BURST = 140, 35
 GOAL = 1.2
 
 ON_HOST = """
 import http.client, json, sys, time
-key, direct, rounds = json.loads(sys.stdin.readline())
+key, direct, rounds, burst = json.loads(sys.stdin.readline())
 body = json.dumps({"model": "tiny-lm", "stream": True, "max_tokens": 8,
                    "messages": [{"role": "user", "content": "What is Landfall?"}]})
 ways = {"gateway": http.client.HTTPConnection("127.0.0.1", 8080),
@@ -43,12 +43,13 @@ def first(connection):
     return took
 
 found = {"gateway": [], "direct": []}
-for round in range(rounds + 5):
+for round in range(rounds):
     for name, connection in ways.items():
         took = first(connection)
-        if round >= 5:
+        if round % burst >= 5:  # after a pause, the first ones wake everybody up
             found[name].append(took)
-    time.sleep(0.06)  # below the gateway's limit of requests per second
+    if round % burst == burst - 1:
+        time.sleep(2.5)  # the gateway allows a burst of 40, then 20 a second
 print(json.dumps(found))
 """
 
@@ -58,7 +59,7 @@ def measure() -> list[Figure]:
     environment = find("dev")
     endpoint = gateway.endpoint(environment, "clinic")
     key = release.load(environment)["tiny-lm"].engines[0].key
-    wanted = json.dumps([endpoint.api_key, port_of(key), ROUNDS])
+    wanted = json.dumps([endpoint.api_key, port_of(key), ROUNDS, BURST])
     done = process.run(
         [*rack.of(environment).ssh("rack-1"), f"python3 -c {quoted(ON_HOST)}"],
         stdin=f"{wanted}\n",
@@ -72,7 +73,8 @@ def measure() -> list[Figure]:
             value=through / direct,
             unit="times",
             goal=GOAL,
-            detail=f"{through * 1e3:.2f} ms against {direct * 1e3:.2f} ms, {ROUNDS} of each",
+            detail=f"{through * 1e3:.2f} ms against {direct * 1e3:.2f} ms, "
+            f"{len(found['direct'])} of each",
         )
     ]
 
