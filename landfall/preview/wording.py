@@ -33,7 +33,8 @@ def headline(report: Report) -> str:
         parts.append(f"{counted[Kind.UNKNOWN]} cannot be previewed")
     rest = len(report.changes) - destructive - counted[Kind.UNKNOWN]
     if rest:
-        parts.append(f"{rest} other {'change' if rest == 1 else 'changes'}")
+        other = "other " if parts else ""
+        parts.append(f"{rest} {other}{'change' if rest == 1 else 'changes'}")
     return ", ".join(parts) if parts else "no changes"
 
 
