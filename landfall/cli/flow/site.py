@@ -7,6 +7,7 @@ import json
 from landfall import playbook
 from landfall.cli.console import Step
 from landfall.cli.flow import rack
+from landfall.model import variables
 from landfall.model.environment import Environment, cache_folder
 from rehearsal import setup
 
@@ -38,6 +39,7 @@ def configure(environment: Environment, step: Step, *, limit: str = "") -> playb
         Unreachable: a host does not answer.
         CommandFailed: a task failed.
     """
+    variables.check(environment)
     done = playbook.run(environment, "site.yml", limit=limit, on_task=step.update)
     tasks = sum(words.get("ok", 0) for words in done.counts.values())
     step.result = f"{done.changed} of {tasks} tasks changed something"
