@@ -14,25 +14,13 @@ from pathlib import Path
 from landfall.errors import Interrupted, LandfallError
 from landfall.model.environment import Environment, cache_folder
 from stacks import automation, toolchain
-from stacks.account import Cloud
-from stacks.offline import OfflineCloud, mark
 
 
 def up(environment: Environment, state: Path) -> dict[str, object]:
     """Bring the cloud half of `environment` up in the offline state folder `state`."""
-    state.mkdir(parents=True, exist_ok=True)
-    mark(state)
     tools = toolchain.ensure(cache_folder(), on_progress=lambda line: print(line, file=sys.stderr))
-    with OfflineCloud() as cloud:
-        return automation.up(
-            automation.Session(
-                environment=environment,
-                cloud=Cloud(provider="offline"),
-                backend=f"file://{state.resolve()}",
-                toolchain=tools,
-                variables=cloud.environment,
-            )
-        )
+    with automation.offline(environment, tools, state) as session:
+        return automation.up(session)
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from landfall.errors import Busy, CommandFailed, InvalidInput, LandfallError
 from landfall.model.environment import Environment
 from stacks.account import Cloud
 from stacks.changes import Collector
+from stacks.offline import OfflineCloud, mark
 from stacks.program import deploy
 from stacks.toolchain import QUIET, Toolchain
 
@@ -57,6 +58,21 @@ class Session:
         return found
 
 
+@contextmanager
+def offline(environment: Environment, tools: Toolchain, folder: Path) -> Iterator[Session]:
+    """A stack with the offline cloud behind it and its state in `folder`, which is marked so."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mark(folder)
+    with OfflineCloud() as cloud:
+        yield Session(
+            environment=environment,
+            cloud=Cloud(provider="offline"),
+            backend=f"file://{folder.resolve()}",
+            toolchain=tools,
+            variables=cloud.environment,
+        )
+
+
 def offline_backend(environment: Environment) -> Path:
     """The folder of a rehearsal's state; no real account's state is ever in it."""
     return environment.root / ".landfall" / "offline-state"
@@ -69,14 +85,7 @@ def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
         CommandFailed: the engine or the program failed; the message has its diagnostics.
         InvalidInput: the configuration is wrong; nothing was asked of the engine.
     """
-    collector = Collector(session.environment.name)
-
-    def listen(event: auto.EngineEvent) -> None:
-        collector(event)
-        if on_event is not None:
-            on_event(event)
-
-    _run(session, lambda stack: stack.preview(on_event=listen), collector)
+    _, collector = _run(session, lambda stack, listen: stack.preview(on_event=listen), on_event)
     return collector
 
 
@@ -87,15 +96,8 @@ def up(session: Session, *, on_event: Listener | None = None) -> dict[str, objec
         Busy: another run holds the state.
         CommandFailed: the engine or the program failed; the state says what was done.
     """
-    collector = Collector(session.environment.name)
-
-    def listen(event: auto.EngineEvent) -> None:
-        collector(event)
-        if on_event is not None:
-            on_event(event)
-
     with _only_one(session):
-        done = _run(session, lambda stack: stack.up(on_event=listen), collector)
+        done, _ = _run(session, lambda stack, listen: stack.up(on_event=listen), on_event)
     return _plain(done.outputs)
 
 
@@ -106,14 +108,14 @@ def destroy(session: Session, *, on_event: Listener | None = None) -> None:
         Busy: another run holds the state.
         CommandFailed: the engine failed, or a resource is protected.
     """
-    collector = Collector(session.environment.name)
     with _only_one(session):
-        _run(session, lambda stack: stack.destroy(on_event=on_event), collector)
+        _run(session, lambda stack, listen: stack.destroy(on_event=listen), on_event)
 
 
 def outputs(session: Session) -> dict[str, object]:
     """The outputs of the last `up`."""
-    return _run(session, lambda stack: _plain(stack.outputs()), None)  # type: ignore[no-any-return]
+    found, _ = _run(session, lambda stack, _: stack.outputs())
+    return _plain(found)
 
 
 def make_stack(session: Session, name: str) -> None:
@@ -121,8 +123,17 @@ def make_stack(session: Session, name: str) -> None:
     _workspace_stack(session, name, lambda: None)
 
 
-def _run(session: Session, act: Callable[[auto.Stack], Any], collector: Collector | None) -> Any:
+def _run(
+    session: Session, act: Callable[[auto.Stack, Listener], Any], on_event: Listener | None = None
+) -> tuple[Any, Collector]:
+    """Let `act` work on the stack, and keep what the engine says meanwhile."""
     problems: list[InvalidInput] = []
+    collector = Collector(session.environment.name)
+
+    def listen(event: auto.EngineEvent) -> None:
+        collector(event)
+        if on_event is not None:
+            on_event(event)
 
     def program() -> None:
         try:
@@ -132,7 +143,8 @@ def _run(session: Session, act: Callable[[auto.Stack], Any], collector: Collecto
             raise
 
     try:
-        return act(_workspace_stack(session, session.environment.name, program))
+        stack = _workspace_stack(session, session.environment.name, program)
+        return act(stack, listen), collector
     except auto.errors.CommandError as error:
         if problems:
             raise problems[0] from error
@@ -153,8 +165,8 @@ def _workspace_stack(session: Session, name: str, program: Callable[[], None]) -
     )
 
 
-def _failed(error: Exception, collector: Collector | None) -> LandfallError:
-    found = list(dict.fromkeys(collector.errors)) if collector else []
+def _failed(error: Exception, collector: Collector) -> LandfallError:
+    found = list(dict.fromkeys(collector.errors))
     text = str(error)
     if "currently locked" in text:
         return Busy("the stack is locked by another run", hint="wait for it, or `pulumi cancel`")

@@ -60,12 +60,17 @@ class Collector:
             self.policy_failures.append(f"{policy.policy_name}: {policy.message.strip()}")
 
     def _step(self, step: StepEventMetadata) -> None:
-        operation = step.op.value if isinstance(step.op, OpType) else str(step.op)
-        kind = KIND_OF.get(operation, Kind.UNKNOWN)
-        if operation == "same":
+        done = operation(step)
+        kind = KIND_OF.get(done, Kind.UNKNOWN)
+        if done == "same":
             self.unchanged += 1
         elif kind is not None and step.type != "pulumi:pulumi:Stack":
             self.changes.append(change(step, kind, self.environment))
+
+
+def operation(step: StepEventMetadata) -> str:
+    """The engine's word for a step, one that this SDK does not know included."""
+    return step.op.value if isinstance(step.op, OpType) else str(step.op)
 
 
 def change(step: StepEventMetadata, kind: Kind, environment: str) -> Change:

@@ -86,10 +86,11 @@ def load(environment: Environment, read: Callable[[str], object] | None = None) 
     Raises:
         InvalidInput: with every problem of configuration and site together.
     """
+    read = read or _config
     problems: list[Problem] = []
     site = _site(environment, problems)
-    settings = _settings(read or _config, problems)
-    vpc = settings.vpc_cidr if settings else _network((read or _config)("vpcCidr"))
+    settings = _settings(read, problems)
+    vpc = settings.vpc_cidr if settings else _network(read("vpcCidr"))
     if site and vpc:
         problems += _overlaps(vpc, site)
     if problems or not site or not settings:

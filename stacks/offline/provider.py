@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, NoReturn
 
 import grpc  # type: ignore[import-untyped]
@@ -34,8 +35,8 @@ from stacks.offline.prepare import FILLED, Surroundings
 from stacks.offline.schema import ResourceSchema, UnknownType
 from stacks.offline.wire import Properties, decode, encode, reveal
 
-VERSION = "7.51.1"
-"""The release of pulumi-aws whose place this provider takes."""
+VERSION = version("pulumi_aws")
+"""The release of pulumi-aws whose place this provider takes: the installed one."""
 
 
 def _unconfigured() -> Surroundings:
@@ -148,7 +149,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         """What a change does to the resource; unknown rules are said in the engine's log."""
         sides = self._sides(request, context)
         found = diff(sides)
-        self._remember(request.id, decode(request.olds))
+        self._remember(request.id, sides.state)
         self._note_replacement(request, sides)
         for note in found.notes:
             self._warn(context, request.urn, note)

@@ -13,7 +13,7 @@ from landfall.cli.console import Step
 from landfall.model.environment import Environment, cache_folder, names
 from stacks import automation, toolchain
 from stacks.account import Cloud
-from stacks.offline import OfflineCloud, mark
+from stacks.changes import operation
 
 
 @contextmanager
@@ -42,16 +42,8 @@ def session(
         yield found
         return
     folder = backend or automation.offline_backend(environment)
-    folder.mkdir(parents=True, exist_ok=True)
-    mark(folder)
-    with OfflineCloud() as cloud:
-        yield automation.Session(
-            environment=environment,
-            cloud=Cloud(provider="offline"),
-            backend=f"file://{folder}",
-            toolchain=tools,
-            variables=cloud.environment,
-        )
+    with automation.offline(environment, tools, folder) as current:
+        yield current
 
 
 def bring_up(environment: Environment, *, offline: bool, step: Step) -> handoff.Handoff:
@@ -78,11 +70,12 @@ class Counted:
         pre = getattr(event, "resource_pre_event", None)
         if pre is None:
             return
-        if str(getattr(pre.metadata.op, "value", pre.metadata.op)) == "same":
+        done = operation(pre.metadata)
+        if done == "same":
             self.same += 1
         else:
             self.changed += 1
-            self.step.update(f"{pre.metadata.op.value} {pre.metadata.urn.rpartition('::')[2]}")
+            self.step.update(f"{done} {pre.metadata.urn.rpartition('::')[2]}")
 
     @property
     def summary(self) -> str:
