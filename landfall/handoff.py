@@ -13,6 +13,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
+from landfall import files
 from landfall.errors import InvalidInput, LandfallError, Problem
 from landfall.model.parsing import Written, problems_of
 
@@ -73,10 +74,7 @@ def parse(outputs: Mapping[str, object], *, source: str = "stack outputs") -> Ha
 
 def save(handoff: Handoff, path: Path) -> None:
     """Write `handoff` to `path`, whole or not at all. It holds no secret."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".part")
-    partial.write_text(handoff.model_dump_json(indent=2) + "\n")
-    partial.replace(path)
+    files.write(path, handoff.model_dump_json(indent=2) + "\n")
 
 
 def load(path: Path) -> Handoff:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psutil
 
+from landfall import files
 from landfall.errors import CommandFailed, MissingTool
 
 STOP_GRACE_S = 10.0
@@ -237,9 +238,7 @@ def spawn(
     except psutil.NoSuchProcess:
         started = 0.0
     daemon = Daemon(name=name, pid=child.pid, started=started, log=str(log))
-    partial = record.with_suffix(".part")
-    partial.write_text(json.dumps(asdict(daemon)))
-    partial.replace(record)
+    files.write(record, json.dumps(asdict(daemon)))
     return daemon
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import psutil
 
 from landfall import process
 from landfall.errors import Busy, CommandFailed
-from rehearsal import cache
+from rehearsal import cache, ports
 from rehearsal.door import LOOPBACK, NAMESPACES
 
 BRIDGE = "rack"
@@ -65,21 +64,18 @@ def remove(namespace: str, *, marker: Path) -> None:
     marker.unlink()
 
 
-def check_ports(ports: Iterable[int], *, ours: process.Daemon | None) -> None:
+def check_ports(wanted: Iterable[int], *, ours: process.Daemon | None) -> None:
     """Find out whether loopback ports are free, or held by our own daemon.
 
     Raises:
         Busy: a port is held by somebody else; the message says by whom.
     """
-    for port in ports:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                holder = _holder(port)
-                if ours is None or holder is None or holder.pid != ours.pid:
-                    raise _taken(port, holder) from None
+    for port in wanted:
+        if ports.free(port):
+            continue
+        holder = ports.holder(port)
+        if ours is None or holder is None or holder.pid != ours.pid:
+            raise _taken(port, holder)
 
 
 def _end_all_in(namespace: str) -> None:
@@ -95,17 +91,6 @@ def _end_all_in(namespace: str) -> None:
     process.wait_until(gone, timeout_s=KILL_TIMEOUT_S)
 
 
-def _holder(port: int) -> psutil.Process | None:
-    """Who listens on a TCP port, as far as we may see."""
-    for connection in psutil.net_connections("tcp"):
-        local = connection.laddr
-        if connection.status != psutil.CONN_LISTEN or not local or local.port != port:
-            continue
-        with contextlib.suppress(psutil.NoSuchProcess):
-            return psutil.Process(connection.pid) if connection.pid else None
-    return None
-
-
 def _taken(port: int, holder: psutil.Process | None) -> Busy:
-    name = f"{holder.name()} (process {holder.pid})" if holder else "another program"
+    name = ports.named(holder) or "another program"
     return Busy(f"port {port} of {LOOPBACK} is held by {name}", hint="Stop it, then try again.")

@@ -6,6 +6,7 @@ import os
 import shutil
 
 from landfall import process
+from landfall.errors import MissingTool
 from rehearsal.nspawn import cgroup_roots
 
 PROGRAMS = {
@@ -32,6 +33,18 @@ TRIALS = {
     ),
 }
 """Things that a kernel or a container may not allow, each tried in a namespace of its own."""
+
+
+def require(*, hint: str = "") -> None:
+    """Go on only where a rack can run.
+
+    Raises:
+        MissingTool: it cannot; lists everything that is missing.
+    """
+    missing = preflight()
+    if missing:
+        lines = ["this machine cannot boot a host:", *(f"  {each}" for each in missing)]
+        raise MissingTool("\n".join(lines), hint=hint)
 
 
 def preflight() -> list[str]:

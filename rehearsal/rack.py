@@ -24,13 +24,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from landfall import process
-from landfall.errors import Busy, MissingTool, Unreachable
+from landfall import files, process
+from landfall.errors import Busy, Unreachable
 from rehearsal import cache, door, network, nspawn
 from rehearsal.door import LOOPBACK, NAMESPACES, Forward
 from rehearsal.nspawn import Machine, RackHost
 from rehearsal.packages import KEY_FILE
-from rehearsal.preflight import preflight
+from rehearsal.preflight import preflight, require
 
 __all__ = ["Forward", "Rack", "RackHost", "Status", "demo", "preflight"]
 
@@ -38,6 +38,8 @@ Progress = Callable[[str], None]
 
 SSH_PORT = 22
 PACKAGE_PORT = 8000
+GATEWAY_PORT = 8080
+"""Where the gateway listens on a host: the default of the role `gateway`."""
 BOOT_TIMEOUT_S = 60.0
 
 
@@ -94,9 +96,7 @@ class Rack:
             Busy: a port or the namespace belongs to somebody else, or another `up` is running.
             Unreachable: a host did not boot; the message quotes the end of its console.
         """
-        missing = preflight()
-        if missing:
-            raise MissingTool("\n".join(["this machine cannot run the rack:", *missing]))
+        require()
         with self._locked():
             ports = [forward.port for forward in self.forwards]
             network.check_ports(ports, ours=process.recorded(self._record("door")))
@@ -205,9 +205,7 @@ class Rack:
             public = (folder / f"host-{host.name}.pub").read_text().split()[:2]
             port = self._port(host.address, SSH_PORT)
             lines.append(" ".join([f"[{LOOPBACK}]:{port}", *public]) + "\n")
-        partial = self.known_hosts.with_suffix(".part")
-        partial.write_text("".join(lines))
-        partial.replace(self.known_hosts)
+        files.write(self.known_hosts, "".join(lines))
 
     def _serve_packages(self, repository: Path, wheelhouse: Path) -> None:
         """Serve the apt repository as /apt/ and the wheelhouse under its own name."""
@@ -318,7 +316,7 @@ def demo(state: Path, on_progress: Progress = lambda _: None) -> Rack:
         namespace="landfall-dev",
         forwards=[
             Forward(port=22011, address=host.address, target=SSH_PORT),
-            Forward(port=28080, address=host.address, target=8080),
+            Forward(port=28080, address=host.address, target=GATEWAY_PORT),
         ],
         on_progress=on_progress,
     )

@@ -10,7 +10,6 @@ are gone. Whoever put a secret puts it again after a start; `Services.start` say
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,14 +17,13 @@ from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
-import psutil
 from filelock import FileLock, Timeout
 
 from landfall import aws, process
 from landfall.errors import Busy, LandfallError, MissingTool
-from rehearsal import objects
+from rehearsal import objects, ports
+from rehearsal.door import LOOPBACK
 
-LOOPBACK = "127.0.0.1"
 REGION = "eu-central-1"
 ACCOUNT_KEY = "rehearsal"
 """Both halves of the access key: moto asks for one and looks at neither."""
@@ -297,34 +295,11 @@ def _free(port: int) -> None:
         Busy: somebody does; says who, where that can be told.
     """
     # A server that was killed a moment ago may hold its port until its last thread is gone.
-    if process.wait_until(lambda: _bindable(port), timeout_s=PORT_GRACE_S, interval_s=POLL_S):
+    if process.wait_until(lambda: ports.free(port), timeout_s=PORT_GRACE_S, interval_s=POLL_S):
         return
-    holder = _holder(port)
+    holder = ports.named(ports.holder(port))
     by = f" by {holder}" if holder else ""
     raise Busy(
         f"port {port} on {LOOPBACK} is taken{by}",
         hint="Stop that program, or choose another port.",
     )
-
-
-def _bindable(port: int) -> bool:
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
-
-
-def _holder(port: int) -> str:
-    try:
-        listening = psutil.net_connections(kind="tcp")
-        pids = [
-            each.pid
-            for each in listening
-            if each.status == psutil.CONN_LISTEN and tuple(each.laddr[1:2]) == (port,) and each.pid
-        ]
-        return f"{psutil.Process(pids[0]).name()} (process {pids[0]})" if pids else ""
-    except psutil.Error:
-        return ""

@@ -12,7 +12,7 @@ from landfall import process
 from landfall.errors import MissingTool
 from landfall.golang import build
 from rehearsal import packages, rootfs
-from rehearsal.preflight import PROGRAMS, preflight
+from rehearsal.preflight import PROGRAMS, require
 
 Progress = Callable[[str], None]
 
@@ -103,12 +103,7 @@ def prepare(cache: Path, on_progress: Progress) -> Prepared:
     Raises:
         MissingTool: this machine cannot boot a host; the message lists all that is missing.
     """
-    missing = preflight()
-    if missing:
-        raise MissingTool(
-            "\n".join(["this machine cannot boot a host:", *(f"  {each}" for each in missing)]),
-            hint="with --no-site everything else runs",
-        )
+    require(hint="with --no-site everything else runs")
     return Prepared(
         rootfs=rootfs.ensure(cache, on_progress),
         repository=packages.ensure_repository(cache, on_progress),

@@ -75,7 +75,7 @@ def offline(environment: Environment, tools: Toolchain, folder: Path) -> Iterato
 
 def offline_backend(environment: Environment) -> Path:
     """The folder of a rehearsal's state; no real account's state is ever in it."""
-    return environment.root / ".landfall" / "offline-state"
+    return environment.leavings / "offline-state"
 
 
 def preview(session: Session, *, on_event: Listener | None = None) -> Collector:

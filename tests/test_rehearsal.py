@@ -7,7 +7,6 @@ in a copy of the checkout; the model is trained for a few steps only.
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -84,11 +83,7 @@ class Loop:
 
 def checkout(folder: Path) -> Environment:
     """A copy of this checkout, with a rack of its own."""
-    listed = pull_request._files(ROOT)
-    for name in listed:
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / name, target)
+    pull_request.copy(ROOT, folder)
     hosts = folder / "inventories/dev/hosts.yml"
     hosts.write_text(hosts.read_text().replace("22011", str(SSH)))
     promised = folder / "inventories/dev/host_vars/rack-1.yml"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from rich.console import Console
@@ -45,20 +45,15 @@ class Reporter:
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
         """Show `title` while the block runs, then how long it took and its `result`."""
-        if self.console.is_terminal:
-            with self.console.status(escape(title)) as status:
-                step = Step(title=title, console=self.console, status=status)
-                yield from self._watched(step)
-        else:
-            yield from self._watched(Step(title=title, console=self.console, status=None))
-
-    def _watched(self, step: Step) -> Iterator[Step]:
-        try:
-            yield step
-        except BaseException:
-            self._line("[red]✗[/]", step)
-            raise
-        self._line("[green]✓[/]", step)
+        shown = self.console.status(escape(title)) if self.console.is_terminal else nullcontext()
+        with shown as status:
+            step = Step(title=title, console=self.console, status=status)
+            try:
+                yield step
+            except BaseException:
+                self._line("[red]✗[/]", step)
+                raise
+            self._line("[green]✓[/]", step)
 
     def _line(self, sign: str, step: Step) -> None:
         took = time.monotonic() - step.started

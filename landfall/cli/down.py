@@ -14,7 +14,7 @@ from landfall.model.environment import find
 NAME = "down"
 HELP = """Stop a rehearsal: its hosts, its services, its namespace. What was built is kept.
 
-With --purge also forget its cloud state, releases, models and engines. An environment with a real
+With --purge also forget its cloud state, training, releases and engines. An environment with a real
 account is not touched by this: its cloud half is destroyed with `pulumi destroy`.
 
 Example: landfall down dev

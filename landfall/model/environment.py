@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 """The checkout: Landfall runs from its repository, it is not installed elsewhere."""
 
 
+LEAVINGS = ".landfall"
+"""The folder of a checkout in which runs leave what they leave."""
+
 REHEARSAL = "dev"
 """The environment whose site is the virtual rack."""
 
@@ -51,9 +54,14 @@ class Environment:
         return self.root / f"Pulumi.{self.name}.yaml"
 
     @property
+    def leavings(self) -> Path:
+        """What runs leave behind, of all environments; ignored by git."""
+        return self.root / LEAVINGS
+
+    @property
     def work(self) -> Path:
-        """What runs leave behind for this environment; ignored by git."""
-        return self.root / ".landfall" / self.name
+        """What runs leave behind for this environment alone."""
+        return self.leavings / self.name
 
     @property
     def handoff_file(self) -> Path:
@@ -78,7 +86,7 @@ class Environment:
     @property
     def store(self) -> Path:
         """Built engines, by key."""
-        return self.root / ".landfall" / "store"
+        return self.leavings / "store"
 
     @property
     def keys(self) -> Path:

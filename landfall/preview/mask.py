@@ -7,10 +7,11 @@ in by whoever read them) and the forms that secrets take, and it runs before any
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 
-from landfall.model.change import Change, Detail, Report
+from landfall.model.change import Change, Report
 
 MASK = "[secret]"
 
@@ -40,31 +41,19 @@ def mask_text(text: str, secrets: Iterable[str] = ()) -> str:
 
 def mask(report: Report, secrets: Iterable[str] = ()) -> Report:
     """A report in which no field of any change holds a secret."""
-    known = tuple(secrets)
-
-    def clean(text: str) -> str:
-        return mask_text(text, known)
+    clean = partial(mask_text, secrets=tuple(secrets))
 
     return replace(
         report,
-        changes=tuple(_mask_change(each, known) for each in report.changes),
+        changes=tuple(_mask_change(each, clean) for each in report.changes),
         notes=tuple(clean(note) for note in report.notes),
         policy_failures=tuple(clean(line) for line in report.policy_failures),
     )
 
 
-def _mask_change(change: Change, secrets: tuple[str, ...]) -> Change:
-    def clean(text: str) -> str:
-        return mask_text(text, secrets)
-
+def _mask_change(change: Change, clean: Callable[[str], str]) -> Change:
     details = tuple(
-        Detail(
-            path=each.path,
-            before=clean(each.before),
-            after=clean(each.after),
-            replaces=each.replaces,
-        )
-        for each in change.details
+        replace(each, before=clean(each.before), after=clean(each.after)) for each in change.details
     )
     return replace(
         change,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import sys
 import time
@@ -16,8 +15,8 @@ import psutil
 import pytest
 
 from landfall import process
+from landfall.cli.flow import pull_request
 from landfall.cli.flow.loop import only_one
-from landfall.cli.flow.pull_request import _files
 from landfall.model.environment import ROOT, Environment, cache_folder
 from stacks import toolchain
 
@@ -52,10 +51,7 @@ class Tree:
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     tree = Tree(root=tmp_path_factory.mktemp("tree"))
-    for name in _files(ROOT):
-        target = tree.root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, target)
+    pull_request.copy(ROOT, tree.root)
     tree.git("init", "-q")
     tree.git("add", "-A")
     tree.git("commit", "-q", "-m", "base")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,7 @@ from engines import plan as plans
 from engines.plan import Plan
 from engines.release import promote
 from engines.store import Store
+from landfall import files
 from landfall.errors import InvalidInput, Problem, Refused
 from landfall.model import release
 from landfall.model.classification import Classification
@@ -56,7 +55,7 @@ def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
         tracking_uri=tracking_uri,
     )
     digest = version.tags.get(registry.CONTENT_DIGEST, "")
-    folder = environment.root / ".landfall" / "models" / f"{version.name}-{digest[:16]}"
+    folder = environment.leavings / "models" / f"{version.name}-{digest[:16]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     registry.download(version, folder, tracking_uri=tracking_uri)
     found = source.read(
@@ -152,12 +151,7 @@ def release_locally(environment: Environment, name: str, key: str) -> bool:
         return False
     value = {each: found.model_dump(mode="json") for each, found in released.items()}
     value[name] = promote(now, key).model_dump(mode="json")
-    path = environment.local_release_file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, partial = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    with os.fdopen(descriptor, "w") as sink:
-        yaml.safe_dump(value, sink)
-    Path(partial).replace(path)
+    files.write(environment.local_release_file, yaml.safe_dump(value))
     return True
 
 

@@ -8,8 +8,7 @@ from landfall.errors import InvalidInput, Problem
 from landfall.http import Endpoint
 from landfall.model import site as sites
 from landfall.model.environment import Environment
-
-GATEWAY_PORT = 8080
+from rehearsal.rack import GATEWAY_PORT
 
 
 def endpoint(environment: Environment, tenant: str) -> Endpoint:

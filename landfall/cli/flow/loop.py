@@ -15,10 +15,10 @@ from engines.store import Store
 from landfall import registry
 from landfall.cli.console import Reporter
 from landfall.cli.flow import cloud, engine, gateway, model, rack, services, site
-from landfall.errors import Busy, IntegrityError, MissingTool
+from landfall.errors import Busy, IntegrityError
 from landfall.handoff import Handoff
 from landfall.model.environment import Environment
-from rehearsal.preflight import preflight
+from rehearsal.preflight import require
 from rehearsal.services import Services
 
 Done = dict[str, object]
@@ -55,7 +55,7 @@ def up(environment: Environment, tell: Reporter, *, offline: bool, site_too: boo
         Busy: another run is at it.
     """
     if environment.rehearsal and site_too:
-        _can_boot()
+        require(hint="landfall doctor --fix installs what it can; --no-site leaves the host out")
     with only_one(environment):
         if not environment.rehearsal:
             return _real(environment, tell, offline=offline, site_too=site_too)
@@ -162,13 +162,4 @@ def _forget(environment: Environment) -> None:
             sign.verify(entry.engine, entry.signature, public)
             store.remove(entry.key)
     for name in ("offline-state", "training", "rack"):
-        shutil.rmtree(environment.root / ".landfall" / name, ignore_errors=True)
-
-
-def _can_boot() -> None:
-    missing = preflight()
-    if missing:
-        raise MissingTool(
-            "\n".join(["this machine cannot boot a host:", *(f"  {each}" for each in missing)]),
-            hint="landfall doctor --fix installs what it can; --no-site leaves the host out",
-        )
+        shutil.rmtree(environment.leavings / name, ignore_errors=True)

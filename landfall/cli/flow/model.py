@@ -23,7 +23,7 @@ def ensure(environment: Environment, running: Services, step: Step) -> job.Outco
         step.update(f"step {event.step} of {event.steps}{loss}")
 
     outcome = job.run(
-        environment.root / ".landfall" / "training" / NAME,
+        environment.leavings / "training" / NAME,
         bucket=BUCKET,
         environment=running.environment,
         on_event=show,

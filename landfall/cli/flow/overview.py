@@ -9,6 +9,7 @@ from landfall import handoff, http
 from landfall.cli.flow import gateway, rack, services
 from landfall.errors import LandfallError
 from landfall.model import release
+from landfall.model import site as sites
 from landfall.model.environment import Environment
 
 
@@ -70,8 +71,10 @@ def _released(environment: Environment) -> list[Part]:
 
 def _gateway(environment: Environment) -> Part:
     try:
-        tenant = "website"
-        names = http.models(gateway.endpoint(environment, tenant))
+        tenants = sites.load(environment).tenants
+        if not tenants:
+            return Part(name="gateway", up=False, detail="the site has no tenant to ask as")
+        names = http.models(gateway.endpoint(environment, tenants[0].name))
         return Part(
             name="gateway", up=True, detail=f"{gateway.url(environment)} serves {', '.join(names)}"
         )

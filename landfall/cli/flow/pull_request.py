@@ -12,7 +12,7 @@ from pathlib import Path
 
 from landfall import process
 from landfall.errors import LandfallError
-from landfall.model.environment import Environment
+from landfall.model.environment import LEAVINGS, Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Edit:
     after: str
 
 
-IGNORED = {".git", ".landfall", ".venv", "__pycache__"}
+IGNORED = {".git", LEAVINGS, ".venv", "__pycache__"}
 
 EDITS = (
     Edit(
@@ -49,14 +49,19 @@ def open_one(environment: Environment) -> Environment:
     """
     folder = environment.work / "pull-request"
     shutil.rmtree(folder, ignore_errors=True)
-    for name in _files(environment.root):
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(environment.root / name, target)
-    (folder / ".landfall").symlink_to(environment.root / ".landfall")
+    copy(environment.root, folder)
+    (folder / LEAVINGS).symlink_to(environment.leavings)
     for edit in EDITS:
         _apply(folder, edit)
     return Environment(name=environment.name, root=folder)
+
+
+def copy(root: Path, folder: Path) -> None:
+    """Copy the files of the checkout `root` into `folder`, without what runs leave behind."""
+    for name in _files(root):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, target)
 
 
 def _files(root: Path) -> list[str]:

@@ -10,4 +10,4 @@ from rehearsal.rack import Rack, demo
 
 def of(environment: Environment, on_progress: Callable[[str], None] = lambda _: None) -> Rack:
     """The rack of an environment, whether it is up or not."""
-    return demo(environment.root / ".landfall" / "rack", on_progress)
+    return demo(environment.leavings / "rack", on_progress)

@@ -7,7 +7,7 @@ import os
 import secrets
 from collections.abc import Iterator
 
-from landfall import aws
+from landfall import aws, files
 from landfall.errors import LandfallError
 from landfall.handoff import Handoff
 from landfall.model import site as sites
@@ -31,8 +31,7 @@ def record(environment: Environment, running: Services) -> None:
         "access_key": running.access.access_key,
         "registry": running.tracking_uri,
     }
-    environment.services_file.parent.mkdir(parents=True, exist_ok=True)
-    environment.services_file.write_text(json.dumps(value, indent=2) + "\n")
+    files.write(environment.services_file, json.dumps(value, indent=2) + "\n")
 
 
 def ensure_secrets(environment: Environment, told: Handoff, running: Services) -> int:

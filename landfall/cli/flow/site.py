@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 
-from landfall import playbook
+from landfall import files, playbook
 from landfall.cli.console import Step
 from landfall.cli.flow import rack
 from landfall.model import variables
 from landfall.model.environment import Environment, cache_folder
 from rehearsal import setup
-
-PACKAGE_SERVER_PORT = 8000
 
 
 def boot(environment: Environment, step: Step) -> None:
@@ -24,11 +22,9 @@ def boot(environment: Environment, step: Step) -> None:
     made = setup.prepare(cache_folder(), step.update)
     found = rack.of(environment, step.update)
     found.up(rootfs=made.rootfs, repository=made.repository, wheelhouse=made.wheelhouse.path)
-    address = f"http://{found.gateway}:{PACKAGE_SERVER_PORT}/{made.wheelhouse.path.name}/"
-    environment.wheelhouse_file.parent.mkdir(parents=True, exist_ok=True)
-    environment.wheelhouse_file.write_text(
-        json.dumps({"url": address, "digest": made.wheelhouse.digest}, indent=2) + "\n"
-    )
+    address = f"{found.packages_url}/{made.wheelhouse.path.name}/"
+    value = {"url": address, "digest": made.wheelhouse.digest}
+    files.write(environment.wheelhouse_file, json.dumps(value, indent=2) + "\n")
     step.result = ", ".join(host.name for host in found.hosts)
 
 
