@@ -30,6 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # who: which of our packages it may import, besides itself
     "landfall.errors": (),
     "landfall.model": ("landfall.errors",),
+    "landfall.cost": ("landfall.errors", "landfall.model"),
     "landfall.handoff": CORE,
     "landfall.render": CORE,
     "landfall.files": (),

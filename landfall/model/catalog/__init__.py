@@ -1,4 +1,4 @@
-"""Dated data with its sources: GPU instance types."""
+"""Dated data with its sources: GPU instance types; prices are in `prices`."""
 
 from __future__ import annotations
 
@@ -75,6 +75,11 @@ def instance_type(name: str) -> InstanceType:
     near = [each.type for each in instance_types().values() if each.family == family]
     known = near or sorted({f"{each.family}.*" for each in instance_types().values()})
     raise ValueError(f"{name} is not in the GPU catalog; it has {', '.join(known)}")
+
+
+def gpu_source() -> str:
+    """Where the data of `instance_types` was read, prices included."""
+    return str(_written()["source"])
 
 
 @cache
