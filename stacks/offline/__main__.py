@@ -1,4 +1,8 @@
-"""`python -m stacks.offline --port-file PATH`: serve until SIGTERM or Ctrl-C."""
+"""`python -m stacks.offline --port-file PATH`: serve until SIGTERM or Ctrl-C.
+
+Where it is served is one line, as the engine's variable PULUMI_DEBUG_PROVIDERS wants it:
+`aws:PORT,kubernetes:PORT`.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +16,19 @@ from stacks.offline.server import OfflineCloud
 
 
 def main() -> None:
-    """Serve the offline provider and write its port to a file once it answers."""
+    """Serve the offline providers and write their ports to a file once they answer."""
     parser = argparse.ArgumentParser(prog="python -m stacks.offline", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="default: any free port")
-    parser.add_argument("--port-file", type=Path, help="where to write the port")
+    parser.add_argument("--port", type=int, default=0, help="of aws; default: any free one")
+    parser.add_argument("--port-file", type=Path, help="where to write the ports")
     options = parser.parse_args()
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with OfflineCloud(port=options.port) as cloud:
         if options.port_file is None:
-            print(cloud.port, flush=True)
+            print(cloud.attached, flush=True)
         else:
-            _write(options.port_file, f"{cloud.port}\n")
+            _write(options.port_file, f"{cloud.attached}\n")
         importlib.import_module("pulumi_aws")  # while the engine starts, not when it asks
         ended.wait()
 

@@ -3,29 +3,18 @@
 The plain servicer is used, not `pulumi.provider.experimental`: that one keeps the engine's
 addresses in the globals of the Pulumi runtime, which would break a program that runs in the same
 process, and needs an event loop of its own.
-
-One engine opens one connection for each provider resource of a program (two regions, two
-connections), so configuration is kept per connection.
 """
 
 # ruff: noqa: N802, ARG002  the service's methods have the names and arguments of its protocol
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, NoReturn
+from typing import Any
 
-import grpc  # type: ignore[import-untyped]
 from google.protobuf import empty_pb2  # type: ignore[import-untyped]
-from pulumi.runtime.proto import (
-    engine_pb2,
-    engine_pb2_grpc,
-    plugin_pb2,
-    provider_pb2,
-    provider_pb2_grpc,
-)
+from pulumi.runtime.proto import provider_pb2
 
 from landfall.errors import Problem
 from stacks.offline import check, configuration, invokes, outputs, prepare, schema, semantics
@@ -33,6 +22,8 @@ from stacks.offline.compare import Change, Sides, blank
 from stacks.offline.diff import Difference, diff
 from stacks.offline.prepare import FILLED, Surroundings
 from stacks.offline.schema import ResourceSchema, UnknownType
+from stacks.offline.service import Attached, checked, failures, refuse, token_of
+from stacks.offline.service import Session as Connection
 from stacks.offline.wire import Properties, decode, encode, reveal
 
 VERSION = version("pulumi_aws")
@@ -44,77 +35,33 @@ def _unconfigured() -> Surroundings:
 
 
 @dataclass(slots=True, kw_only=True)
-class Session:
-    """One connection of an engine: its configuration and the way back to its log."""
+class Session(Connection):
+    """One connection of an engine, and its configuration."""
 
     around: Surroundings = field(default_factory=_unconfigured)
-    engine: engine_pb2_grpc.EngineStub | None = None
-    channel: grpc.Channel | None = None
 
 
-class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
+class OfflineProvider(Attached[Session]):
     """Answers an engine from the SDK's signatures and AWS's rules. Threads may share it."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sessions: dict[str, Session] = {}
-        self._latest = Session()
+        super().__init__(VERSION, Session)
         self._known: dict[str, Properties] = {}
         self._replaced: dict[str, tuple[str, str]] = {}
         """Resources that are to be replaced, by URN: their automatic name and their id."""
-
-    # -- who is there ------------------------------------------------------------------------
-
-    def Handshake(self, request: Any, context: Any) -> Any:
-        """Note where this engine's log is."""
-        self._open(context.peer(), request.engine_address)
-        return provider_pb2.ProviderHandshakeResponse(accept_secrets=True)
-
-    def Attach(self, request: Any, context: Any) -> Any:
-        """The engine has found us by our port."""
-        self._open(context.peer(), request.address)
-        return empty_pb2.Empty()
-
-    def GetPluginInfo(self, request: Any, context: Any) -> Any:
-        """The version of the provider that we stand for."""
-        return plugin_pb2.PluginInfo(version=VERSION)
-
-    def Cancel(self, request: Any, context: Any) -> Any:
-        """Nothing here takes long enough to be cancelled."""
-        return empty_pb2.Empty()
-
-    def _open(self, peer: str, address: str) -> None:
-        with self._lock:
-            session = self._sessions.setdefault(peer, Session())
-            if address and session.channel is None:
-                session.channel = grpc.insecure_channel(address)
-                session.engine = engine_pb2_grpc.EngineStub(session.channel)
-            self._latest = session
-
-    def _session(self, context: Any) -> Session:
-        with self._lock:
-            return self._sessions.get(context.peer(), self._latest)
-
-    def close(self) -> None:
-        """Close the connections to all engines."""
-        with self._lock:
-            for session in self._sessions.values():
-                if session.channel is not None:
-                    session.channel.close()
-            self._sessions.clear()
 
     # -- the provider itself -----------------------------------------------------------------
 
     def CheckConfig(self, request: Any, context: Any) -> Any:
         """Complete the provider's configuration and mark it as offline."""
         inputs, problems = configuration.complete(decode(request.olds), decode(request.news))
-        return _checked(inputs, problems)
+        return checked(inputs, problems)
 
     def DiffConfig(self, request: Any, context: Any) -> Any:
         """A change of configuration never replaces the provider: resources have a region each."""
         olds = decode(request.old_inputs) or decode(request.olds)
         if not configuration.is_offline(olds):
-            _refuse(context, configuration.REFUSAL)
+            refuse(context, configuration.REFUSAL)
         names = configuration.changed(olds, decode(request.news))
         kind = provider_pb2.DiffResponse
         return kind(changes=kind.DIFF_SOME if names else kind.DIFF_NONE, diffs=names)
@@ -123,7 +70,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         """Take the configuration over for this connection."""
         inputs = decode(request.args)
         if reveal(inputs.get(configuration.MARK)) != configuration.MARKED:
-            _refuse(context, configuration.REFUSAL)
+            refuse(context, configuration.REFUSAL)
         self._session(context).around = configuration.surroundings(inputs)
         return provider_pb2.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
@@ -131,11 +78,11 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Check(self, request: Any, context: Any) -> Any:
         """Refuse what the SDK does not have, and fill in what the real provider fills in."""
-        token, news, olds = _token(request.urn), decode(request.news), decode(request.olds)
+        token, news, olds = token_of(request.urn), decode(request.news), decode(request.olds)
         try:
             found = schema.resource(token)
         except UnknownType:
-            return _checked(news, [_no_such_type(token)])
+            return checked(news, [_no_such_type(token)])
         rules = semantics.rules(token)
         name, _ = self._replaced.get(request.urn, ("", "")) if not olds else ("", "")
         around = self._session(context).around
@@ -143,7 +90,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
             news, olds, urn=request.urn, schema=found, rules=rules, around=around, replaced=name
         )
         problems = check.problems(inputs, found.inputs, free=_filled_only(found))
-        return _checked(inputs, problems)
+        return checked(inputs, problems)
 
     def Diff(self, request: Any, context: Any) -> Any:
         """What a change does to the resource; unknown rules are said in the engine's log."""
@@ -178,7 +125,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         """What is in the state is what exists; anything else cannot be read without an account."""
         state = decode(request.properties)
         if not state:
-            _refuse(context, f"{request.id} cannot be read offline: there is no account to ask")
+            refuse(context, f"{request.id} cannot be read offline: there is no account to ask")
         self._remember(request.id, state)
         return provider_pb2.ReadResponse(
             id=request.id, properties=request.properties, inputs=request.inputs
@@ -196,7 +143,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         around = self._session(context).around
         result, problems = invokes.invoke(request.tok, decode(request.args), around)
         return provider_pb2.InvokeResponse(
-            **{"return": encode(result)}, failures=_failures(problems)
+            **{"return": encode(result)}, failures=failures(problems)
         )
 
     # -- parts of the above ------------------------------------------------------------------
@@ -204,7 +151,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
     def _sides(self, request: Any, context: Any) -> Sides:
         state, old_inputs = decode(request.olds), decode(request.old_inputs)
         return Sides(
-            rules=semantics.rules(_token(request.urn)),
+            rules=semantics.rules(token_of(request.urn)),
             state=reveal(state),
             old_inputs=reveal(old_inputs or state),
             new_inputs=reveal(decode(request.news)),
@@ -212,7 +159,7 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         )
 
     def _subject(self, urn: str, context: Any) -> outputs.Subject:
-        token = _token(urn)
+        token = token_of(urn)
         with self._lock:
             known = dict(self._known)
         return outputs.Subject(
@@ -236,16 +183,6 @@ class OfflineProvider(provider_pb2_grpc.ResourceProviderServicer):
         with self._lock:
             self._replaced[request.urn] = (name, request.id)
 
-    def _warn(self, context: Any, urn: str, message: str) -> None:
-        engine = self._session(context).engine
-        if engine is not None:
-            engine.Log(engine_pb2.LogRequest(severity=engine_pb2.WARNING, message=message, urn=urn))
-
-
-def _token(urn: str) -> str:
-    """The resource type of a URN, without those of its parents."""
-    return urn.split("::")[2].rpartition("$")[2]
-
 
 def _filled_only(found: ResourceSchema) -> set[str]:
     """Inputs that Check writes and that no program may set."""
@@ -255,19 +192,6 @@ def _filled_only(found: ResourceSchema) -> set[str]:
 def _no_such_type(token: str) -> Problem:
     near = check.meant(token, schema.tokens())
     return Problem(path="", message=f"the installed pulumi_aws has no resource type {token}{near}")
-
-
-def _checked(inputs: Properties, problems: list[Problem]) -> Any:
-    return provider_pb2.CheckResponse(inputs=encode(inputs), failures=_failures(problems))
-
-
-def _failures(problems: list[Problem]) -> list[Any]:
-    """One failure per problem, with its path in the text.
-
-    The field for the property stays empty: an engine that is given one prints its value, in the
-    clear even where it is a secret.
-    """
-    return [provider_pb2.CheckFailure(reason=str(problem)) for problem in problems]
 
 
 def _diffed(found: Difference, sides: Sides) -> Any:
@@ -297,8 +221,3 @@ def _kind(change: Change, sides: Sides, *, replaces: bool) -> Any:
     if change.new is None:
         return kind.DELETE_REPLACE if replaces else kind.DELETE
     return kind.UPDATE_REPLACE if replaces else kind.UPDATE
-
-
-def _refuse(context: Any, message: str) -> NoReturn:
-    context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
-    raise AssertionError("abort has raised")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,66 +11,10 @@ import pytest
 from pulumi import automation as auto
 
 from landfall import process
-from landfall.model.environment import cache_folder
 from stacks.offline import OfflineCloud
-from stacks.toolchain import find
+from tests.stacks.offline.rehearsed import Program, Rehearsal, raw
 
 pytestmark = pytest.mark.engine
-
-Program = Callable[[], None]
-
-LOGICAL = {
-    auto.OpType.CREATE, auto.OpType.UPDATE, auto.OpType.REPLACE, auto.OpType.DELETE,
-    auto.OpType.SAME,
-}  # fmt: skip
-"""What happens to a resource, without the steps that a replacement consists of."""
-
-
-class Rehearsal:
-    """A stack in a folder of its own, with an offline provider."""
-
-    def __init__(self, folder: Path, cloud: OfflineCloud) -> None:
-        tools = find(cache_folder())
-        assert tools is not None
-        self.variables = {
-            **cloud.environment,
-            "PATH": tools.path("/usr/bin:/bin"),
-            "PULUMI_BACKEND_URL": f"file://{folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-        }
-        self.command = auto.PulumiCommand(root=str(tools.pulumi.parent.parent))
-
-    def stack(self, program: Program, *, region: str = "eu-central-1") -> auto.Stack:
-        options = auto.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=self.command)
-        stack = auto.create_or_select_stack("dev", "rehearsed", program, opts=options)
-        stack.set_config("aws:region", auto.ConfigValue(region))
-        return stack
-
-    def preview(self, program: Program) -> dict[str, list[str]]:
-        """The names of the resources, by what would happen to them."""
-        found: dict[str, list[str]] = {}
-
-        def note(event: auto.EngineEvent) -> None:
-            if event.resource_pre_event:
-                step = event.resource_pre_event.metadata
-                if step.type.startswith("aws:") and step.op in LOGICAL:
-                    found.setdefault(step.op.value, []).append(step.urn.rpartition("::")[2])
-
-        self.stack(program).preview(on_event=note)
-        return {op: sorted(names) for op, names in found.items()}
-
-    def fails(self, program: Program) -> str:
-        with pytest.raises(auto.CommandError) as caught:
-            self.stack(program).preview()
-        return str(caught.value)
-
-
-@pytest.fixture
-def rehearsal(tmp_path: Path) -> Iterator[Rehearsal]:
-    folder = tmp_path / "state"
-    folder.mkdir()
-    with OfflineCloud() as cloud:
-        yield Rehearsal(folder, cloud)
 
 
 def network(cidr: str) -> Program:
@@ -85,15 +28,6 @@ def network(cidr: str) -> Program:
         pulumi.export("vpc", vpc.id)
         pulumi.export("subnet", subnet.arn)
         pulumi.export("group", group.name)
-
-    return program
-
-
-def raw(token: str, properties: dict[str, Any], name: str = "thing") -> Program:
-    """A program that bypasses the SDK's own checks, as a transform or another language could."""
-
-    def program() -> None:
-        pulumi.CustomResource(token, name, properties)
 
     return program
 
@@ -254,7 +188,7 @@ def test_secrets_stay_secret_in_state(rehearsal: Rehearsal) -> None:
 
 
 def test_served_by_a_process_of_its_own(tmp_path: Path) -> None:
-    """`python -m stacks.offline` writes its port once it answers, and ends with SIGTERM."""
+    """`python -m stacks.offline` writes its ports once it answers, and ends with SIGTERM."""
     import sys
 
     port_file = tmp_path / "port"
@@ -265,7 +199,7 @@ def test_served_by_a_process_of_its_own(tmp_path: Path) -> None:
     )
     try:
         assert process.wait_until(port_file.exists, timeout_s=60), daemon.tail()
-        assert json.loads(port_file.read_text()) > 0
+        assert re.fullmatch(r"aws:\d+,kubernetes:\d+\n", port_file.read_text())
         assert daemon.alive()
     finally:
         daemon.stop()
