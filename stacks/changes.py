@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pulumi.automation import DiffKind, EngineEvent, OpType, StepEventMetadata
@@ -38,12 +39,24 @@ KIND_OF: dict[str, Kind | None] = {
 
 LONGEST_VALUE = 200
 
+Doubts = Callable[[str, str, Sequence[str]], tuple[str, ...]]
+"""Why an operation on a type that changes these paths may turn out to be another."""
+
+
+def certain(_type: str, _operation: str, _paths: Sequence[str]) -> tuple[str, ...]:
+    """The doubts of a provider that knows all its types: none."""
+    return ()
+
 
 class Collector:
-    """Takes a preview's events, one by one, and keeps what a report needs."""
+    """Takes a preview's events, one by one, and keeps what a report needs.
 
-    def __init__(self, environment: str) -> None:
+    What the provider has doubts about is a change of kind `unknown`.
+    """
+
+    def __init__(self, environment: str, doubts: Doubts = certain) -> None:
         self.environment = environment
+        self._doubts = doubts
         self.changes: list[Change] = []
         self.unchanged = 0
         self.errors: list[str] = []
@@ -65,7 +78,9 @@ class Collector:
         if done == "same":
             self.unchanged += 1
         elif kind is not None and step.type != "pulumi:pulumi:Stack":
-            self.changes.append(change(step, kind, self.environment))
+            found = change(step, kind, self.environment)
+            paths = [detail.path for detail in found.details]
+            self.changes.append(doubted(found, self._doubts(step.type, done, paths)))
 
 
 def operation(step: StepEventMetadata) -> str:
@@ -89,6 +104,19 @@ def change(step: StepEventMetadata, kind: Kind, environment: str) -> Change:
         summary=_summary(kind, details),
         reasons=reasons,
         details=details,
+    )
+
+
+def doubted(found: Change, reasons: tuple[str, ...]) -> Change:
+    """The change, as an unknown one where there are reasons to doubt what it is."""
+    if not reasons:
+        return found
+    return replace(
+        found,
+        kind=Kind.UNKNOWN,
+        severity=SEVERITY_OF[Kind.UNKNOWN],
+        summary=f"{Kind.UNKNOWN.value}, perhaps {found.summary}",
+        reasons=(*reasons, *found.reasons),
     )
 
 

@@ -18,8 +18,9 @@ Where it differs from the real provider, knowingly:
 
 - It does not know what is in an account: quotas, names that are taken, images, drift. `refresh`
   finds nothing, and an import or a read of something outside the state is an error.
-- Of a type outside the table it checks the properties only; a change is shown as an update, with a
-  warning in the engine's log. A function outside the table is an error.
+- Of a type outside the table it checks the properties only; the engine plans a change as an update,
+  and `doubts` says that it is unknown, as a report must show it. A function outside the table is an
+  error.
 - Where the provider asks AWS whether a change replaces, the answer is the careful one
   (`conditions.CONSERVATIVE`). Values with a comparison of their own that is not followed here may
   show a change that AWS would not see (`equality`).
@@ -36,5 +37,6 @@ with a file (`mark`, `is_marked`), by which a run with a real provider can be re
 
 from stacks.offline.marker import is_marked, mark
 from stacks.offline.server import OfflineCloud
+from stacks.offline.uncertain import doubts
 
-__all__ = ["OfflineCloud", "is_marked", "mark"]
+__all__ = ["OfflineCloud", "doubts", "is_marked", "mark"]

@@ -11,7 +11,9 @@ import pytest
 from pulumi import automation as auto
 
 from landfall import process
-from stacks.offline import OfflineCloud
+from landfall.model.change import Kind
+from stacks.changes import Collector
+from stacks.offline import OfflineCloud, doubts
 from tests.stacks.offline.rehearsed import Program, Rehearsal, raw
 
 pytestmark = pytest.mark.engine
@@ -118,17 +120,21 @@ def test_a_function_without_an_answer(rehearsal: Rehearsal) -> None:
     assert "cannot answer aws:ec2/getInstances:getInstances" in rehearsal.fails(program)
 
 
-def test_rules_that_are_not_known_are_said(rehearsal: Rehearsal) -> None:
-    rehearsal.stack(raw("aws:ec2/ami:Ami", {"name": "a"})).up()
-    said: list[str] = []
+def test_a_type_outside_the_table_is_unknown_and_never_an_update(rehearsal: Rehearsal) -> None:
+    def changes(name: str, *, up: bool = False) -> list[tuple[Kind, str]]:
+        collector = Collector("dev", doubts)
+        stack = rehearsal.stack(raw("aws:ec2/ami:Ami", {"name": name}))
+        stack.preview(on_event=collector)
+        if up:
+            stack.up()
+        found = [each for each in collector.changes if "ec2/ami" in each.target]
+        return [(each.kind, each.reasons[0]) for each in found]
 
-    def note(event: auto.EngineEvent) -> None:
-        if event.diagnostic_event and event.diagnostic_event.severity == "warning":
-            said.append(event.diagnostic_event.message)
-
-    result = rehearsal.stack(raw("aws:ec2/ami:Ami", {"name": "b"})).preview(on_event=note)
-    assert result.change_summary.get(auto.OpType.UPDATE) == 1
-    assert "what replaces aws:ec2/ami:Ami is not known here" in "".join(said)
+    said = "aws:ec2/ami:Ami is not in the offline provider's table: "
+    made = changes("a", up=True)
+    assert made == [(Kind.UNKNOWN, f"{said}what AWS fills in and answers is not known here")]
+    assert changes("b") == [(Kind.UNKNOWN, f"{said}what replaces it is not known here")]
+    assert changes("a") == []
 
 
 def test_every_provider_works_in_its_own_region(rehearsal: Rehearsal) -> None:
