@@ -24,14 +24,23 @@ OUTPUT = "handoff"
 
 
 class Tunnel(Written):
-    """One tunnel, seen from the site: outside address, inside addresses and the key's ARN."""
+    """One tunnel, seen from the site: its addresses, and the ARN of the key or certificate."""
 
     edge: str
     cloud_address: IPv4Address
     cloud_inside: IPv4Address
     site_inside: IPv4Address
     cloud_asn: int
-    preshared_key_arn: Arn
+    preshared_key_arn: Arn | None = None
+    certificate_arn: Arn | None = None
+
+
+class SiteHosts(Written):
+    """What a host needs, with its certificate, to get credentials (IAM Roles Anywhere)."""
+
+    trust_anchor_arn: Arn
+    profile_arn: Arn
+    role_arn: Arn
 
 
 class Handoff(Written):
@@ -44,7 +53,11 @@ class Handoff(Written):
         vpc_cidr: the network at the other end of the link.
         bucket: where artifacts are released.
         artifacts_key_arn: the KMS key that encrypts them.
-        tunnels: two for each edge.
+        tunnels: two for each edge; none where another owns the link, or a line carries it.
+        resolver_addresses: where the site's name servers forward the cloud's names to.
+        registry: the address of the model registry, where there is one.
+        site_hosts: how hosts get credentials, where they do.
+        streams: ARNs of streams, by name.
     """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -53,7 +66,11 @@ class Handoff(Written):
     vpc_cidr: IPv4Network
     bucket: str
     artifacts_key_arn: Arn
-    tunnels: Annotated[tuple[Tunnel, ...], Field(min_length=2)]
+    tunnels: tuple[Tunnel, ...]
+    resolver_addresses: tuple[IPv4Address, ...] = ()
+    registry: str | None = None
+    site_hosts: SiteHosts | None = None
+    streams: Mapping[str, Arn] = Field(default_factory=dict)
 
 
 def parse(outputs: Mapping[str, object], *, source: str = "stack outputs") -> Handoff:

@@ -1,35 +1,57 @@
-"""The cloud end of the link: a transit gateway with a VPN to each edge of the site."""
+"""The cloud end of the link: where the network and the site meet."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any
 
 import pulumi
 import pulumi_aws as aws
 
 from landfall.model.link import Link as LinkSettings
-from landfall.model.link import Routing
+from landfall.model.link import LinkKind, Routing
 from landfall.model.site import Edge
-from stacks.network import Network
+from stacks.alarms import Alarms
+from stacks.direct_connect import DirectConnect, DirectConnectArgs
+from stacks.network import Reachable
+from stacks.place import Place
+from stacks.settings.adoption import AdoptedTransitGateway
+from stacks.tunnels import Tunnels, TunnelsArgs
 
 
 @dataclass(frozen=True, kw_only=True)
 class LinkArgs:
-    """What the cloud end needs to know; all of it comes from the site's description."""
+    """What the cloud end needs to know; nearly all of it is the site's own description.
 
-    network: Network
+    Attributes:
+        place: where the VPC is.
+        network: that is to be reached.
+        link: what both ends agree on.
+        edges: the site's devices.
+        site_networks: the site's ranges by zone.
+        alarms: where a lost tunnel is told.
+        gateway: a transit gateway that is there already.
+        adopted: the way from that gateway to the site is there already, too.
+        owner: acts in the account that owns an adopted gateway; None where it is this account.
+    """
+
+    place: Place
+    network: Reachable
     link: LinkSettings
     edges: tuple[Edge, ...]
     site_networks: Mapping[str, IPv4Network]
+    alarms: Alarms
+    gateway: AdoptedTransitGateway | None = None
+    adopted: bool = False
+    owner: aws.Provider | None = None
 
 
 class Link(pulumi.ComponentResource):
-    """A transit gateway, attached to the network, with one VPN connection for each edge.
+    """A transit gateway, attached to the network, with a way to each edge of the site.
 
-    AWS makes the pre-shared keys and keeps them in Secrets Manager; here they are only ARNs.
+    Two route tables keep traffic apart: the network learns the site's routes, and the site the
+    network's; nothing that is attached later is reached by either without being named.
     """
 
     tunnels: pulumi.Output[list[dict[str, object]]]
@@ -39,106 +61,165 @@ class Link(pulumi.ComponentResource):
     ) -> None:
         super().__init__("landfall:index:Link", name, {}, opts)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._args = args
-        self.gateway = aws.ec2transitgateway.TransitGateway(
-            name,
-            description="Landfall: the site's way into the VPC",
+        self._name, self._args = name, args
+        self.gateway_id = self._gateway()
+        attachment = self._attach()
+        vpc_table: pulumi.Output[str] | None = None
+        site_table: pulumi.Output[str] | None = None
+        if args.gateway is None:
+            vpc_table, site_table = self._table("vpc"), self._table("site")
+        else:
+            self._accept(attachment)
+            if args.gateway.route_table:
+                vpc_table = site_table = pulumi.Output.from_input(args.gateway.route_table)
+        if vpc_table is not None and site_table is not None:
+            self._associate("vpc", attachment.id, learns=vpc_table, told=site_table)
+        self._routes(attachment)
+        self.tunnels = pulumi.Output.from_input([])
+        if not args.adopted:
+            self._to_site(vpc_table, site_table)
+        self.register_outputs({"transit_gateway_id": self.gateway_id})
+
+    def _gateway(self) -> pulumi.Output[str]:
+        args = self._args
+        if args.gateway is not None:
+            return pulumi.Output.from_input(args.gateway.id)
+        inside = args.link.kind is LinkKind.DIRECT_CONNECT and args.link.tunnelled
+        return aws.ec2transitgateway.TransitGateway(
+            self._name,
+            description=f"Landfall {args.place.environment}: the site's way into the VPC",
             amazon_side_asn=args.link.cloud_asn,
             auto_accept_shared_attachments="disable",
-            default_route_table_association="enable",
-            default_route_table_propagation="enable",
+            default_route_table_association="disable",
+            default_route_table_propagation="disable",
             dns_support="enable",
             vpn_ecmp_support="enable",
+            # The outside addresses of tunnels that run inside a Direct Connect are private ones.
+            transit_gateway_cidr_blocks=[str(args.link.transit_range)] if inside else None,
+            opts=self._child,
+        ).id
+
+    def _attach(self) -> aws.ec2transitgateway.VpcAttachment:
+        own = False if self._args.gateway is None else None
+        return aws.ec2transitgateway.VpcAttachment(
+            self._name,
+            transit_gateway_id=self.gateway_id,
+            vpc_id=self._args.network.vpc_id,
+            subnet_ids=self._args.network.attachments,
+            dns_support="enable",
+            transit_gateway_default_route_table_association=own,
+            transit_gateway_default_route_table_propagation=own,
             opts=self._child,
         )
-        attachment = aws.ec2transitgateway.VpcAttachment(
-            name,
-            transit_gateway_id=self.gateway.id,
-            vpc_id=args.network.vpc.id,
-            subnet_ids=[subnet.id for subnet in args.network.subnets],
-            opts=self._child,
-        )
-        for zone, network in args.site_networks.items():
-            aws.ec2.Route(
-                f"{name}-to-{zone}",
-                route_table_id=args.network.route_table.id,
-                destination_cidr_block=str(network),
-                transit_gateway_id=self.gateway.id,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+
+    def _accept(self, attachment: aws.ec2transitgateway.VpcAttachment) -> None:
+        """Accept the attachment in the account that owns the gateway."""
+        if self._args.owner is not None:
+            aws.ec2transitgateway.VpcAttachmentAccepter(
+                self._name,
+                transit_gateway_attachment_id=attachment.id,
+                transit_gateway_default_route_table_association=False,
+                transit_gateway_default_route_table_propagation=False,
+                opts=self._by_owner(),
             )
-        described = [self._edge(name, edge) for edge in args.edges]
-        self.tunnels = pulumi.Output.all(*described).apply(
-            lambda pairs: [tunnel for pair in pairs for tunnel in pair]
-        )
-        self.register_outputs({"transit_gateway_id": self.gateway.id})
 
-    def _edge(self, name: str, edge: Edge) -> pulumi.Output[list[dict[str, object]]]:
-        link = self._args.link
-        customer = aws.ec2.CustomerGateway(
-            f"{name}-{edge.name}",
-            bgp_asn=str(edge.asn),
-            ip_address=str(edge.address),
-            device_name=edge.name,
-            type="ipsec.1",
-            opts=self._child,
-        )
-        connection = aws.ec2.VpnConnection(
-            f"{name}-{edge.name}",
-            customer_gateway_id=customer.id,
-            transit_gateway_id=self.gateway.id,
-            type="ipsec.1",
-            static_routes_only=link.routing is Routing.STATIC,
-            preshared_key_storage="SecretsManager",
-            **tunnel_options(1, edge.inside[0], link),
-            **tunnel_options(2, edge.inside[1], link),
-            opts=self._child,
-        )
-        if link.routing is Routing.STATIC:
-            self._static_routes(name, edge, connection)
-        return _described(edge, link, connection)
+    def _by_owner(self) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=self, provider=self._args.owner)
 
-    def _static_routes(self, name: str, edge: Edge, connection: aws.ec2.VpnConnection) -> None:
+    def _table(self, side: str) -> pulumi.Output[str]:
+        return aws.ec2transitgateway.RouteTable(
+            f"{self._name}-{side}",
+            transit_gateway_id=self.gateway_id,
+            tags={"Name": self._args.place.name(side)},
+            opts=self._child,
+        ).id
+
+    def _associate(
+        self,
+        side: str,
+        attachment: pulumi.Input[str],
+        *,
+        learns: pulumi.Output[str],
+        told: pulumi.Output[str],
+    ) -> None:
+        """Let an attachment use the routes of one table, and be known in another."""
+        aws.ec2transitgateway.RouteTableAssociation(
+            f"{self._name}-{side}",
+            transit_gateway_attachment_id=attachment,
+            transit_gateway_route_table_id=learns,
+            opts=self._by_owner(),
+        )
+        aws.ec2transitgateway.RouteTablePropagation(
+            f"{self._name}-{side}",
+            transit_gateway_attachment_id=attachment,
+            transit_gateway_route_table_id=told,
+            opts=self._by_owner(),
+        )
+
+    def _routes(self, attachment: aws.ec2transitgateway.VpcAttachment) -> None:
+        """The way from the private subnets to each range of the site."""
+        for index, table in enumerate(self._args.network.private_tables):
+            for zone, network in self._args.site_networks.items():
+                aws.ec2.Route(
+                    f"{self._name}-{index}-to-{zone}",
+                    route_table_id=table,
+                    destination_cidr_block=str(network),
+                    transit_gateway_id=self.gateway_id,
+                    opts=pulumi.ResourceOptions(parent=self, depends_on=[attachment]),
+                )
+
+    def _to_site(
+        self, vpc_table: pulumi.Output[str] | None, site_table: pulumi.Output[str] | None
+    ) -> None:
+        args, line = self._args, None
+        if args.link.kind is LinkKind.DIRECT_CONNECT:
+            line = DirectConnect(
+                f"{self._name}-line",
+                DirectConnectArgs(
+                    place=args.place,
+                    link=args.link,
+                    edges=args.edges,
+                    gateway_id=self.gateway_id,
+                    reachable=args.network.cidr,
+                    alarms=args.alarms,
+                ),
+                self._by_owner(),
+            )
+            if vpc_table is not None and site_table is not None:
+                self._associate("line", line.attachment_id, learns=site_table, told=vpc_table)
+        if not args.link.tunnelled:
+            return
+        tunnels = Tunnels(
+            f"{self._name}-tunnels",
+            TunnelsArgs(
+                place=args.place,
+                link=args.link,
+                edges=args.edges,
+                gateway_id=self.gateway_id,
+                transport=line.attachment_id if line else None,
+                alarms=args.alarms,
+            ),
+            self._by_owner(),
+        )
+        for edge, connection in tunnels.attachments.items():
+            if vpc_table is None or site_table is None:
+                continue
+            self._associate(edge, connection, learns=site_table, told=vpc_table)
+            if args.link.routing is Routing.STATIC:
+                self._static_routes(edge, connection, vpc_table)
+        self.tunnels = tunnels.described
+
+    def _static_routes(
+        self, edge: str, connection: pulumi.Output[str], table: pulumi.Output[str]
+    ) -> None:
+        first = self._args.edges[0].name
         for zone, network in self._args.site_networks.items():
-            aws.ec2transitgateway.Route(
-                f"{name}-{edge.name}-{zone}",
-                destination_cidr_block=str(network),
-                transit_gateway_attachment_id=connection.transit_gateway_attachment_id,
-                transit_gateway_route_table_id=self.gateway.association_default_route_table_id,
-                opts=self._child,
-            )
-
-
-def tunnel_options(number: int, inside: IPv4Network, link: LinkSettings) -> dict[str, Any]:
-    """Everything about one tunnel that AWS would otherwise choose from its own, longer lists."""
-    options = {
-        "inside_cidr": str(inside),
-        "ike_versions": ["ikev2"],
-        "phase1_encryption_algorithms": [link.cipher.value],
-        "phase1_integrity_algorithms": [link.integrity.value],
-        "phase1_dh_group_numbers": [link.dh_group],
-        "phase1_lifetime_seconds": link.ike_lifetime_s,
-        "phase2_encryption_algorithms": [link.cipher.value],
-        "phase2_integrity_algorithms": [link.integrity.value],
-        "phase2_dh_group_numbers": [link.dh_group],
-        "phase2_lifetime_seconds": link.esp_lifetime_s,
-        "dpd_timeout_seconds": link.dpd_timeout_s,
-        "dpd_timeout_action": "restart",
-        "startup_action": "start",
-    }
-    return {f"tunnel{number}_{option}": value for option, value in options.items()}
-
-
-def _described(
-    edge: Edge, link: LinkSettings, connection: aws.ec2.VpnConnection
-) -> pulumi.Output[list[dict[str, object]]]:
-    def describe(number: int) -> dict[str, object]:
-        return {
-            "edge": edge.name,
-            "cloud_address": getattr(connection, f"tunnel{number}_address"),
-            "cloud_inside": getattr(connection, f"tunnel{number}_vgw_inside_address"),
-            "site_inside": getattr(connection, f"tunnel{number}_cgw_inside_address"),
-            "cloud_asn": link.cloud_asn,
-            "preshared_key_arn": connection.preshared_key_arn,
-        }
-
-    return pulumi.Output.all(describe(1), describe(2))
+            # A table holds one static route for a range; the first edge has it.
+            if edge == first:
+                aws.ec2transitgateway.Route(
+                    f"{self._name}-{edge}-{zone}",
+                    destination_cidr_block=str(network),
+                    transit_gateway_attachment_id=connection,
+                    transit_gateway_route_table_id=table,
+                    opts=self._by_owner(),
+                )

@@ -16,7 +16,7 @@ from pydantic import Field, field_validator
 from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import MAY_LEAVE, Classification
 from landfall.model.environment import Environment
-from landfall.model.link import Link, inside_range, private_asn
+from landfall.model.link import Authentication, Link, LinkKind, inside_range, private_asn
 from landfall.model.parsing import Written, parse, read_yaml
 
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
@@ -26,12 +26,23 @@ TUNNELS_PER_EDGE = 2
 
 
 class Edge(Written):
-    """A device of the site at which tunnels end."""
+    """A device of the site at which tunnels end.
+
+    Attributes:
+        name: of the device.
+        address: its public address, to which tunnels over the internet lead.
+        asn: of its BGP speaker.
+        inside: the inside ranges of its two tunnels.
+        certificate_arn: its certificate of a private CA, where tunnels use certificates.
+        line_address: its address on a Direct Connect, where tunnels run inside one.
+    """
 
     name: Name
     address: IPv4Address
     asn: int
     inside: tuple[IPv4Network, IPv4Network]
+    certificate_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:.+")] | None = None
+    line_address: IPv4Address | None = None
 
     @field_validator("asn")
     @classmethod
@@ -105,6 +116,11 @@ class Site(Written):
         for index, edge in enumerate(self.edges):
             for side, network in enumerate(edge.inside):
                 yield f"site.edges.{index}.inside.{side}", network
+        if self.link.kind is LinkKind.DIRECT_CONNECT:
+            if self.link.tunnelled:
+                yield "site.link.transit_range", self.link.transit_range
+            for index, line in enumerate(self.link.connections):
+                yield f"site.link.connections.{index}.peering", line.peering
 
 
 def load(environment: Environment) -> Site:
@@ -119,7 +135,7 @@ def load(environment: Environment) -> Site:
     if not isinstance(written, dict) or set(written) != {"site"}:
         raise InvalidInput(source, [Problem(path="", message="must have the one key `site`")])
     site = parse(Site, written["site"], source=source, root="site")
-    problems = [*_overlaps(site), *_duplicates(site)]
+    problems = [*_overlaps(site), *_duplicates(site), *_link_ends(site)]
     if problems:
         raise InvalidInput(source, problems)
     return site
@@ -129,6 +145,24 @@ def _overlaps(site: Site) -> Iterator[Problem]:
     for (path, network), (other_path, other) in combinations(site.address_ranges(), 2):
         if network.overlaps(other):
             yield Problem(path=other_path, message=f"{other} overlaps {network} of {path}")
+
+
+def _link_ends(site: Site) -> Iterator[Problem]:
+    """What a link needs of the edges at which it ends."""
+    names = [edge.name for edge in site.edges]
+    for index, line in enumerate(site.link.connections):
+        if line.edge not in names:
+            message = f"no edge {line.edge}; there are {', '.join(names)}"
+            yield Problem(path=f"site.link.connections.{index}.edge", message=message)
+    inside_a_line = site.link.kind is LinkKind.DIRECT_CONNECT and site.link.tunnelled
+    certificates = site.link.authentication is Authentication.CERTIFICATE
+    for index, edge in enumerate(site.edges):
+        if certificates and edge.certificate_arn is None:
+            message = "required where link.authentication is certificate"
+            yield Problem(path=f"site.edges.{index}.certificate_arn", message=message)
+        if inside_a_line and edge.line_address is None:
+            message = "required where tunnels run inside a Direct Connect"
+            yield Problem(path=f"site.edges.{index}.line_address", message=message)
 
 
 def _duplicates(site: Site) -> Iterator[Problem]:

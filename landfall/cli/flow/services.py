@@ -51,7 +51,8 @@ def ensure_secrets(environment: Environment, told: Handoff, running: Services) -
 
 def _names(environment: Environment, told: Handoff) -> Iterator[str]:
     # The stand-in finds a secret by the last part of an ARN, where its name is just that part.
-    for arn in dict.fromkeys(tunnel.preshared_key_arn for tunnel in told.tunnels):
+    arns = [each.preshared_key_arn for each in told.tunnels if each.preshared_key_arn]
+    for arn in dict.fromkeys(arns):
         yield arn.rpartition(":")[2]
     for tenant in sites.load(environment).tenants:
         yield tenant.key_secret
