@@ -82,7 +82,7 @@ class Images(pulumi.ComponentResource):
         place = args.place
         repository = aws.ecr.Repository(
             name,
-            name=f"landfall-{place.environment}/{name}",
+            name=repository_name(place.environment, name),
             image_tag_mutability="IMMUTABLE",
             image_scanning_configuration={"scan_on_push": True},
             encryption_configurations=[
@@ -106,6 +106,11 @@ class Images(pulumi.ComponentResource):
             opts=self._child,
         )
         return repository
+
+
+def repository_name(environment: str, name: str) -> str:
+    """What the repository `name` of an environment is called in its account."""
+    return f"landfall-{environment}/{name}"
 
 
 def repository_policy(account: str, *, build_account: str | None) -> str:
