@@ -9,7 +9,7 @@ from pathlib import Path
 MODE = 0o644
 
 
-def write(path: Path, text: str) -> None:
+def write(path: Path, text: str, *, mode: int = MODE) -> None:
     """Put `text` into the file `path`, whose folder is made if it is not there.
 
     A reader sees what was there before or all of `text`, also where this process is killed.
@@ -20,7 +20,7 @@ def write(path: Path, text: str) -> None:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as sink:
             sink.write(text)
-        partial.chmod(MODE)
+        partial.chmod(mode)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)

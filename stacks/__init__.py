@@ -3,6 +3,13 @@
 The only package that imports pulumi. One component for each file; `deploy` is the parts list.
 """
 
-from stacks.program import deploy
+
+def deploy() -> None:
+    """Declare every resource of the current environment."""
+    # Imported here: the policy pack is a program of its own, and needs none of the cloud's SDK.
+    from stacks.program import deploy as declare
+
+    declare()
+
 
 __all__ = ["deploy"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +16,30 @@ import psutil
 from filelock import FileLock, Timeout
 from pulumi import automation as auto
 
-from landfall.errors import Busy, CommandFailed, InvalidInput, LandfallError
+from landfall.errors import (
+    Busy,
+    CommandFailed,
+    InvalidInput,
+    LandfallError,
+    PolicyViolation,
+    Problem,
+    Refused,
+)
 from landfall.model.environment import Environment
 from stacks.account import Cloud
-from stacks.changes import Collector
-from stacks.offline import OfflineCloud, mark
+from stacks.changes import Collector, certain
+from stacks.offline import OfflineCloud, doubts, mark
+from stacks.policy import settings as limits
+from stacks.policy.changes import forbidden
 from stacks.program import deploy
-from stacks.toolchain import QUIET, Toolchain
+from stacks.registry import missing
+from stacks.settings import Settings, check_file
+from stacks.toolchain import QUIET, Toolchain, policy_starter
 
 PROJECT = "landfall"
+
+POLICIES = Path(limits.__file__).parent
+"""The policy pack that every preview and `up` runs."""
 
 REHEARSAL_PASSPHRASE = "rehearsal"  # noqa: S105
 """Public on purpose: see Pulumi.dev.yaml. Offline state holds nobody's secret."""
@@ -40,6 +57,7 @@ class Session:
         backend: the URL of the state, or "" for the project's own.
         toolchain: the Pulumi command.
         variables: what the command's environment has besides.
+        policies: the policy pack that preview and `up` run, or None for none.
     """
 
     environment: Environment
@@ -47,6 +65,7 @@ class Session:
     backend: str
     toolchain: Toolchain
     variables: Mapping[str, str] = field(default_factory=dict)
+    policies: Path | None = POLICIES
 
     def engine_environment(self) -> dict[str, str]:
         """The variables with which the engine is started."""
@@ -55,21 +74,33 @@ class Session:
             found["PULUMI_BACKEND_URL"] = self.backend
         if self.cloud.provider == "offline":
             found["PULUMI_CONFIG_PASSPHRASE"] = REHEARSAL_PASSPHRASE
+        if self.toolchain.language_host is not None:
+            starter = policy_starter(self.toolchain.language_host.parent)
+            found["PATH"] = f"{starter}:{found.get('PATH', os.environ.get('PATH', ''))}"
+            found["LANDFALL_PYTHON"] = sys.executable
         return found
+
+    @property
+    def policy_packs(self) -> list[str] | None:
+        """The packs as the Automation API takes them."""
+        return [str(self.policies)] if self.policies is not None else None
 
 
 @contextmanager
-def offline(environment: Environment, tools: Toolchain, folder: Path) -> Iterator[Session]:
+def offline(
+    environment: Environment, tools: Toolchain, folder: Path, *, policies: Path | None = POLICIES
+) -> Iterator[Session]:
     """A stack with the offline cloud behind it and its state in `folder`, which is marked so."""
     folder.mkdir(parents=True, exist_ok=True)
     mark(folder)
-    with OfflineCloud() as cloud:
+    with OfflineCloud(root=environment.root) as cloud:
         yield Session(
             environment=environment,
             cloud=Cloud(provider="offline"),
             backend=f"file://{folder.resolve()}",
             toolchain=tools,
             variables=cloud.environment,
+            policies=policies,
         )
 
 
@@ -79,26 +110,101 @@ def offline_backend(environment: Environment) -> Path:
 
 
 def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
-    """What an `up` would change now.
+    """What an `up` would change now, with what policies forbid in it.
 
     Raises:
         CommandFailed: the engine or the program failed; the message has its diagnostics.
-        InvalidInput: the configuration is wrong; nothing was asked of the engine.
+        InvalidInput: the configuration, or the environment's policy file, is wrong.
     """
-    _, collector = _run(session, lambda stack, listen: stack.preview(on_event=listen), on_event)
+    check(session)
+    packs = session.policy_packs
+    try:
+        _, collector = _run(
+            session,
+            lambda stack, listen: stack.preview(on_event=listen, policy_packs=packs),
+            on_event,
+        )
+    except _Forbidden as error:
+        collector = error.collector
+    if session.policies is not None:
+        settings = limits.load(session.environment.name, session.policies / "environments")
+        collector.policy_failures += forbidden(collector.changes, settings)
     return collector
 
 
 def up(session: Session, *, on_event: Listener | None = None) -> dict[str, object]:
     """Bring the stack up and return its outputs (a secret one as "[secret]").
 
+    Where there are policies, a preview comes first, so that nothing is made of a plan that one
+    of them forbids. What is known only during the `up` is decided before the resource is made.
+
     Raises:
         Busy: another run holds the state.
         CommandFailed: the engine or the program failed; the state says what was done.
+        PolicyViolation: with all that is forbidden.
     """
+    check(session)
+    packs = session.policy_packs
     with _only_one(session):
-        done, _ = _run(session, lambda stack, listen: stack.up(on_event=listen), on_event)
+        if packs and (failures := preview(session).policy_failures):
+            raise violation(failures, "nothing was done")
+        _tag(session)
+        try:
+            done, _ = _run(
+                session,
+                lambda stack, listen: stack.up(on_event=listen, policy_packs=packs),
+                on_event,
+            )
+        except _Forbidden as error:
+            raise violation(
+                error.collector.policy_failures, "what was made before that stays"
+            ) from error
     return _plain(done.outputs)
+
+
+def check(session: Session) -> None:
+    """Look at the configuration, the site and the stacks that are referred to, without an engine.
+
+    Raises:
+        InvalidInput: with all that is wrong; no engine was started.
+    """
+    environment = session.environment
+
+    def references(settings: Settings) -> Iterator[Problem]:
+        if settings.registry and settings.registry.environment:
+            yield from missing(settings.registry, _stacks(session))
+
+    check_file(environment, partial(session.cloud.problems, environment), references)
+
+
+def _stacks(session: Session) -> list[str]:
+    """The names of the stacks that the session's state has."""
+    if session.backend.startswith("file://"):
+        folder = Path(session.backend.removeprefix("file://")) / ".pulumi/stacks" / PROJECT
+        return sorted(path.stem for path in folder.glob("*.json"))
+    workspace = auto.LocalWorkspace(**vars(_options(session)))
+    return sorted(each.name.rpartition("/")[2] for each in workspace.list_stacks())
+
+
+def _tag(session: Session) -> None:
+    """Say on the stack itself whose it is, and which kind of provider makes it."""
+    tags = {
+        "landfall:environment": session.environment.name,
+        "landfall:provider": session.cloud.provider,
+    }
+
+    def tag(stack: auto.Stack, _: Listener) -> None:
+        for name in tags.items() - stack.list_tags().items():
+            stack.set_tag(*name)
+
+    _run(session, tag)
+
+
+def violation(failures: list[str], outcome: str) -> PolicyViolation:
+    """The error for a plan that policies forbid, with every failure."""
+    lines = "\n".join(f"  {line}" for line in failures)
+    found = "1 policy failure" if len(failures) == 1 else f"{len(failures)} policy failures"
+    return PolicyViolation(f"{found}; {outcome}\n{lines}", hint="docs/policy.md names each rule")
 
 
 def destroy(session: Session, *, on_event: Listener | None = None) -> None:
@@ -106,16 +212,43 @@ def destroy(session: Session, *, on_event: Listener | None = None) -> None:
 
     Raises:
         Busy: another run holds the state.
-        CommandFailed: the engine failed, or a resource is protected.
+        CommandFailed: the engine failed.
+        Refused: something is protected, and is named; nothing was destroyed.
     """
     with _only_one(session):
+        if kept := protected(session):
+            lines = "\n".join(f"  {name}" for name in kept)
+            raise Refused(
+                f"{session.environment.name} keeps {len(kept)} protected resources, so nothing was "
+                f"destroyed\n{lines}",
+                hint="what may go is freed by name: pulumi state unprotect URN",
+            )
         _run(session, lambda stack, listen: stack.destroy(on_event=listen), on_event)
+
+
+def protected(session: Session) -> list[str]:
+    """Type and name of every resource of the stack that the engine may not delete."""
+    exported, _ = _run(session, lambda stack, _: stack.export_stack())
+    resources = (exported.deployment or {}).get("resources") or []
+    return sorted(
+        f"{each['type']} {each['urn'].rpartition('::')[2]}"
+        for each in resources
+        if each.get("protect")
+    )
 
 
 def outputs(session: Session) -> dict[str, object]:
     """The outputs of the last `up`."""
     found, _ = _run(session, lambda stack, _: stack.outputs())
     return _plain(found)
+
+
+class _Forbidden(Exception):
+    """The engine ended because of policies alone."""
+
+    def __init__(self, collector: Collector) -> None:
+        super().__init__()
+        self.collector = collector
 
 
 def make_stack(session: Session, name: str) -> None:
@@ -128,7 +261,8 @@ def _run(
 ) -> tuple[Any, Collector]:
     """Let `act` work on the stack, and keep what the engine says meanwhile."""
     problems: list[InvalidInput] = []
-    collector = Collector(session.environment.name)
+    rehearsed = session.cloud.provider == "offline"
+    collector = Collector(session.environment.name, doubts if rehearsed else certain)
 
     def listen(event: auto.EngineEvent) -> None:
         collector(event)
@@ -148,20 +282,25 @@ def _run(
     except auto.errors.CommandError as error:
         if problems:
             raise problems[0] from error
+        if collector.policy_failures and not collector.faulty:
+            raise _Forbidden(collector) from error
         raise _failed(error, collector) from error
 
 
 def _workspace_stack(session: Session, name: str, program: Callable[[], None]) -> auto.Stack:
-    options = auto.LocalWorkspaceOptions(
-        work_dir=str(session.environment.root),
-        env_vars=session.engine_environment(),
-        pulumi_command=auto.PulumiCommand(root=str(session.toolchain.pulumi.parent.parent)),
-    )
     return auto.create_or_select_stack(
         stack_name=name,
         project_name=PROJECT,
         program=program,
-        opts=options,
+        opts=_options(session),
+    )
+
+
+def _options(session: Session) -> auto.LocalWorkspaceOptions:
+    return auto.LocalWorkspaceOptions(
+        work_dir=str(session.environment.root),
+        env_vars=session.engine_environment(),
+        pulumi_command=auto.PulumiCommand(root=str(session.toolchain.pulumi.parent.parent)),
     )
 
 

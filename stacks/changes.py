@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pulumi.automation import DiffKind, EngineEvent, OpType, StepEventMetadata
+from pulumi.automation import DiffKind, EngineEvent, OpType, PolicyEvent, StepEventMetadata
 
 from landfall.model.change import SEVERITY_OF, Change, Detail, Half, Kind
 
@@ -60,7 +61,9 @@ class Collector:
         self.changes: list[Change] = []
         self.unchanged = 0
         self.errors: list[str] = []
+        self.faulty: set[str] = set()
         self.policy_failures: list[str] = []
+        self._undecided: Counter[str] = Counter()
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event."""
@@ -68,9 +71,27 @@ class Collector:
             self._step(event.resource_pre_event.metadata)
         elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
             self.errors.append(event.diagnostic_event.message.strip())
-        elif event.policy_event is not None and event.policy_event.enforcement_level == "mandatory":
-            policy = event.policy_event
-            self.policy_failures.append(f"{policy.policy_name}: {policy.message.strip()}")
+            # Without a URN it is the engine's last word, "preview failed", whatever the cause.
+            self.faulty.update(filter(None, [event.diagnostic_event.urn]))
+        elif event.policy_event is not None:
+            self._policy(event.policy_event)
+
+    @property
+    def policy_notes(self) -> list[str]:
+        """One sentence for each policy that told something without forbidding anything."""
+        return [
+            f"policy {name} cannot be decided yet in {number} place{'' if number == 1 else 's'}"
+            for name, number in sorted(self._undecided.items())
+        ]
+
+    def _policy(self, event: PolicyEvent) -> None:
+        if event.enforcement_level == "mandatory":
+            name = (event.resource_urn or "").rpartition("::")[2]
+            # The policy SDK puts the policy's description on a line of its own, before the finding.
+            said = event.message.strip().partition("\n")[2] or event.message.strip()
+            self.policy_failures.append(f"{event.policy_name}: {name}: {said}")
+        else:
+            self._undecided[event.policy_name] += 1
 
     def _step(self, step: StepEventMetadata) -> None:
         done = operation(step)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from landfall import files
 from landfall.errors import CommandFailed, LandfallError, MissingTool
 from landfall.golang import build, module_folder
 from landfall.process import run
@@ -116,6 +117,24 @@ def _version(binary: Path) -> str | None:
     if match is None or tuple(int(part) for part in match.groups()) < OLDEST:
         return None
     return match[0].removeprefix("v")
+
+
+POLICY_STARTER = """#!/bin/sh
+exec "${LANDFALL_PYTHON:-python3}" -u -m pulumi.policy "$1" "$2"
+"""
+"""What the engine starts where no Python language host is on PATH: it runs a pack's __main__.py."""
+
+
+def policy_starter(cache: Path) -> Path:
+    """The folder of the command with which the engine starts policy packs. Made if not there.
+
+    Only for an engine without a language host (a built one, under the Automation API): the
+    official distribution's host starts packs itself. `LANDFALL_PYTHON` says which Python is used.
+    """
+    script = cache / "policy-starter" / "pulumi-analyzer-policy-python"
+    if not script.exists() or script.read_text(encoding="utf-8") != POLICY_STARTER:
+        files.write(script, POLICY_STARTER, mode=0o755)
+    return script.parent
 
 
 QUIET = {"PULUMI_SKIP_UPDATE_CHECK": "1", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true"}
