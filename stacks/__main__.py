@@ -12,12 +12,19 @@ import sys
 from pathlib import Path
 
 from landfall.errors import Interrupted, LandfallError
-from landfall.model.environment import Environment, cache_folder
+from landfall.model.environment import Environment, cache_folder, find
 from stacks import automation, toolchain
+from stacks.settings import check_file
 
 
 def up(environment: Environment, state: Path) -> dict[str, object]:
-    """Bring the cloud half of `environment` up in the offline state folder `state`."""
+    """Bring the cloud half of `environment` up in the offline state folder `state`.
+
+    An environment whose outputs it uses comes first.
+    """
+    used = check_file(environment).settings.registry
+    if used and used.environment:
+        up(find(used.environment, environment.root), state)
     tools = toolchain.ensure(cache_folder(), on_progress=lambda line: print(line, file=sys.stderr))
     with automation.offline(environment, tools, state) as session:
         return automation.up(session)

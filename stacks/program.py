@@ -14,14 +14,20 @@ from landfall.model.site import Site
 from stacks.account import Cloud
 from stacks.alarms import Alarms, AlarmsArgs
 from stacks.audit import Audit, AuditArgs
+from stacks.boundary import PermissionsBoundary, PermissionsBoundaryArgs
 from stacks.endpoints import Endpoints, EndpointsArgs
 from stacks.features import Feature, chosen, purposes, services
+from stacks.github import GitHubAccess, GitHubAccessArgs
+from stacks.images import Images, ImagesArgs
 from stacks.keys import Keys, KeysArgs
 from stacks.link import Link, LinkArgs
+from stacks.lustre import Lustre, LustreArgs
 from stacks.money import Money, MoneyArgs
 from stacks.network import AdoptedNetwork, Network, NetworkArgs, Reachable
 from stacks.place import Place
 from stacks.ranges import resolver_addresses
+from stacks.registry import OUTPUT as REGISTRY_OUTPUT
+from stacks.registry import Registry, RegistryAddress, RegistryArgs, other
 from stacks.resolver import Resolver, ResolverArgs
 from stacks.settings import Settings, load
 from stacks.storage import Buckets, BucketsArgs
@@ -35,6 +41,13 @@ class Ground(NamedTuple):
     buckets: Buckets
     endpoints: Endpoints
     alarms: Alarms
+    images: Images
+
+    @property
+    def image_registry(self) -> pulumi.Output[str]:
+        """Where the environment's images are pulled from."""
+        region = self.place.region
+        return self.place.account.apply(lambda own: f"{own}.dkr.ecr.{region}.amazonaws.com")
 
 
 class Declared(NamedTuple):
@@ -75,8 +88,33 @@ def deploy(environment: Environment | None = None, cloud: Cloud | None = None) -
         ),
         about.options,
     )
+    if settings.storage.lustre:
+        Lustre(
+            "scratch",
+            LustreArgs(
+                place=ground.place,
+                lustre=settings.storage.lustre,
+                network=ground.network,
+                datasets=ground.buckets.datasets,
+            ),
+            about.options,
+        )
+    registry = _registry(about, ground)
+    if settings.identity.github:
+        GitHubAccess(
+            "github",
+            GitHubAccessArgs(
+                place=ground.place,
+                github=settings.identity.github,
+                residency=settings.residency,
+                provider=settings.adopt.oidc_provider,
+            ),
+            about.options,
+        )
     _watched(about, ground)
     pulumi.export("vpc_id", ground.network.vpc_id)
+    if registry:
+        pulumi.export(REGISTRY_OUTPUT, registry.outputs())
     pulumi.export(
         OUTPUT,
         {
@@ -88,6 +126,7 @@ def deploy(environment: Environment | None = None, cloud: Cloud | None = None) -
             "artifacts_key_arn": ground.place.keys["artifacts"],
             "tunnels": link.tunnels,
             "resolver_addresses": resolver.addresses,
+            "registry": registry.url if registry else None,
         },
     )
 
@@ -147,7 +186,32 @@ def _ground(environment: Environment, about: Declared) -> Ground:
     )
     notify = settings.budget.notify if settings.budget else ()
     alarms = Alarms("alarms", AlarmsArgs(place=place, notify=notify), options)
-    return Ground(place, network, buckets, endpoints, alarms)
+    images = Images("images", ImagesArgs(place=place, storage=settings.storage), options)
+    return Ground(place, network, buckets, endpoints, alarms, images)
+
+
+def _registry(about: Declared, ground: Ground) -> RegistryAddress | None:
+    settings = about.settings.registry
+    if settings is None:
+        return None
+    if settings.environment is not None:
+        return other(settings.environment)
+    made = Registry(
+        "registry",
+        RegistryArgs(
+            place=ground.place,
+            registry=settings,
+            network=ground.network,
+            endpoints=ground.endpoints.group,
+            s3_prefix_list=ground.endpoints.s3_prefix_list,
+            site_networks=tuple(about.site.networks.values()),
+            artifacts=ground.buckets.artifacts,
+            access=ground.buckets.access,
+            images=ground.image_registry,
+        ),
+        about.options,
+    )
+    return made.address
 
 
 def _place(environment: Environment, about: Declared) -> Place:
@@ -171,7 +235,6 @@ def _place(environment: Environment, about: Declared) -> Place:
         ),
         about.options,
     )
-    boundary = settings.adopt.permissions_boundary
     return Place(
         environment=environment.name,
         account=account,
@@ -181,9 +244,21 @@ def _place(environment: Environment, about: Declared) -> Place:
         keys=keys.arns,
         logs_days=settings.audit.logs_days,
         protect=settings.protect,
-        permissions_boundary=pulumi.Output.from_input(boundary) if boundary else None,
+        permissions_boundary=_boundary(environment, about, account),
         role_path=settings.adopt.role_path,
     )
+
+
+def _boundary(
+    environment: Environment, about: Declared, account: pulumi.Output[str]
+) -> pulumi.Output[str]:
+    adopted = about.settings.adopt.permissions_boundary
+    if adopted:
+        return pulumi.Output.from_input(adopted)
+    args = PermissionsBoundaryArgs(
+        environment=environment.name, account=account, residency=about.settings.residency
+    )
+    return PermissionsBoundary("boundary", args, about.options).arn
 
 
 def _way_to_the_site(environment: Environment, about: Declared, ground: Ground) -> Link:

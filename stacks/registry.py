@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
@@ -81,7 +80,7 @@ class RegistryArgs:
     network: Reachable
     endpoints: pulumi.Output[str]
     s3_prefix_list: pulumi.Output[str]
-    site_networks: tuple[IPv4Network, ...]
+    site_networks: tuple[str, ...]
     artifacts: Bucket
     access: Bucket
     images: pulumi.Output[str]
@@ -169,13 +168,13 @@ class Registry(pulumi.ComponentResource):
     ) -> None:
         """Who talks to whom: callers to the balancer, it to tasks, these to tables and AWS."""
         args = self._args
-        callers = {"vpc": args.network.cidr}
+        callers = {"vpc": str(args.network.cidr)}
         callers |= {f"site-{number}": each for number, each in enumerate(args.site_networks)}
         for source, network in callers.items():
             aws.vpc.SecurityGroupIngressRule(
                 f"{self._name}-{source}",
                 security_group_id=balancers,
-                cidr_ipv4=str(network),
+                cidr_ipv4=network,
                 ip_protocol="tcp",
                 from_port=HTTPS,
                 to_port=HTTPS,
@@ -328,7 +327,7 @@ def missing(registry: parts.Registry | None, stacks: Collection[str]) -> Iterato
     if wanted is not None and wanted not in stacks:
         there = ", ".join(sorted(stacks)) or "none"
         message = f"there is no stack {wanted} to take the registry of; there are: {there}"
-        yield Problem(path="registry.environment", message=message)
+        yield Problem(path="landfall:registry.environment", message=message)
 
 
 def _server(called: str, database: str, bucket: str) -> Server:

@@ -9,6 +9,9 @@ import typer
 EnvironmentName = Annotated[
     str, typer.Argument(metavar="ENV", help="dev, staging or prod.", show_default=True)
 ]
+EnvironmentNames = Annotated[
+    list[str], typer.Argument(metavar="ENV...", help="dev, staging, prod: one or several.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 Account = Annotated[
     bool | None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +17,7 @@ from landfall.model.environment import ROOT, find
 from landfall.preview import document, markdown, terminal
 
 if TYPE_CHECKING:
-    from landfall.cli.flow.report import Previewed
+    from landfall.cli.flow.report import Previewed, Wanted
 
 NAME = "preview"
 HELP = """Show what an apply would change: cloud, site and engines in one report, worst first.
@@ -38,7 +39,7 @@ class Format(StrEnum):
 
 
 def command(
-    env: arguments.EnvironmentName = "dev",
+    envs: arguments.EnvironmentNames = ["dev"],  # noqa: B006  typer reads it, nobody writes
     offline: arguments.Account = None,
     base: Annotated[str, typer.Option(help="Compare with this commit, offline.")] = "",
     site: Annotated[bool, typer.Option("--site/--no-site", help="Ask the hosts.")] = True,
@@ -52,17 +53,22 @@ def command(
     ] = None,
     tree: Annotated[Path, typer.Option(help="The checkout to look at.", hidden=True)] = ROOT,
 ) -> None:
-    """Preview ENV."""
+    """Preview ENV, or several side by side."""
     from landfall.cli.flow import report
 
-    environment = find(env, tree)
-    wanted = report.Wanted(
-        offline=environment.rehearsal if offline is None else offline,
-        base=base,
-        halves=frozenset(only or Half),
-        ask_hosts=site,
-    )
-    found = report.preview(environment, wanted, reporter())
+    wanted = {
+        name: report.Wanted(
+            offline=find(name, tree).rehearsal if offline is None else offline,
+            base=base,
+            halves=frozenset(only or Half),
+            ask_hosts=site,
+        )
+        for name in envs
+    }
+    if len(envs) > 1:
+        words = {name: _words(name, each, form, output or []) for name, each in wanted.items()}
+        raise typer.Exit(_several(words))
+    found = report.preview(find(envs[0], tree), wanted[envs[0]], reporter())
     for path in output or []:
         kind = Format.JSON if path.suffix == ".json" else Format.MARKDOWN
         path.write_text(_text(found, kind))
@@ -71,6 +77,32 @@ def command(
     elif not output:
         print(_text(found, form), end="")
     raise typer.Exit(int(exit_code(found.report)))
+
+
+def _several(words: dict[str, list[str]]) -> int:
+    """Preview each in a process of its own, and show them in turn."""
+    from landfall.cli.flow import several
+
+    for name in words:
+        find(name)
+    results = several.preview(words)
+    for name, done in results.items():
+        print(done.stderr, end="", file=sys.stderr)
+        print(done.stdout, end="")
+        if done.returncode not in several.SEEN:
+            print(f"the preview of {name} failed", file=sys.stderr)
+    return several.code(results)
+
+
+def _words(name: str, wanted: Wanted, form: Format, output: list[Path]) -> list[str]:
+    """The options with which `name` is previewed by itself; each has files of its own."""
+    words = ["--offline" if wanted.offline else "--account"]
+    words += ["--base", wanted.base] if wanted.base else []
+    words += [] if wanted.ask_hosts else ["--no-site"]
+    words += [word for half in wanted.halves for word in ("--only", half.value)]
+    words += ["--format", form.value]
+    files = [path.with_stem(f"{path.stem}-{name}") for path in output]
+    return words + [word for path in files for word in ("--output", str(path))]
 
 
 def _text(found: Previewed, form: Format) -> str:

@@ -57,6 +57,15 @@ def bring_up(environment: Environment, *, offline: bool, step: Step) -> handoff.
     return told
 
 
+def take_down(environment: Environment, *, offline: bool, step: Step) -> None:
+    """Destroy the cloud half, if nothing in it is protected."""
+    with session(environment, offline=offline, on_progress=step.update) as current:
+        counted = Counted(step)
+        automation.destroy(current, on_event=counted)
+    environment.handoff_file.unlink(missing_ok=True)
+    step.result = f"{counted.changed} resources destroyed"
+
+
 class Counted:
     """Shows each resource as the engine gets to it, and counts what it did."""
 
