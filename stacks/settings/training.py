@@ -251,7 +251,7 @@ class Argo(Configured):
         repository: the URL of a Git repository that it reaches, with the rendered objects.
         revision: a branch, tag or commit of it.
         path: the folder there; the folder that `manifests` names, if not given.
-        charts: controllers, by name: `kueue`, `trainer`, and drivers of devices.
+        charts: controllers, by name: `autoscaler`, `kueue`, `trainer`, and drivers of devices.
     """
 
     repository: Annotated[str, Field(pattern=r"^(https://|ssh://|git@)\S+$")]
@@ -276,6 +276,7 @@ class Eks(Configured):
         system_instance_type: of the nodes that run what is not training.
         administrators: role ARNs that may administer the cluster.
         manifests: the folder into which Kubernetes objects are rendered, below the checkout.
+        addon_versions: of AWS's own add-ons, by name; the default of the version, if not given.
         devices: how pods get GPUs and EFAs, by `driver` (dynamic resource allocation) or `plugin`;
             what EKS advises for the version, if not given.
         images: the images of add-ons that are not AWS's own, by digest, by name.
@@ -289,13 +290,14 @@ class Eks(Configured):
     system_instance_type: Annotated[str, Field(pattern=r"^[a-z0-9-]+\.[a-z0-9]+$")] = "m7i.large"
     administrators: tuple[str, ...] = ()
     manifests: str = ""
+    addon_versions: Mapping[str, str] = Field(default_factory=dict)
     devices: Literal["driver", "plugin"] | None = None
     images: Mapping[str, ContainerImage] = Field(default_factory=dict)
     argo: Argo | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Eks:
-        found = list(self._missing())
+        found = [*self._missing(), *self._spread()]
         if self.devices == "driver" and self._number < DRIVERS_SINCE:
             found.append("devices: drivers need Kubernetes 1.34; use plugin")
         if found:
@@ -318,9 +320,17 @@ class Eks(Configured):
         """Whether any pool has EFAs."""
         return any(pool.efa for pool in self.pools.values())
 
+    def _spread(self) -> Iterator[str]:
+        for name, pool in self.pools.items():
+            if pool.efa and pool.max_instances > 1 and pool.zone is None:
+                yield (
+                    f"pools.{name}.capacity.zone: machines with EFA talk to each other in one zone "
+                    "only; name it"
+                )
+
     def _missing(self) -> Iterator[str]:
         images = ["dcgm-exporter"]
-        charts = ["kueue", "trainer"]
+        charts = ["autoscaler", "kueue", "trainer"]
         if self.drivers:
             charts += ["gpu-driver", *(["efa-driver"] if self.efa else [])]
         else:
