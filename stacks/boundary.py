@@ -25,12 +25,10 @@ WITHOUT_REGION = ("budgets", "ce", "iam", "route53", "sts")
 services); residency is asked of all others."""
 
 STANDING_CREDENTIALS = (
-    "iam:AddUserToGroup", "iam:AttachGroupPolicy", "iam:AttachUserPolicy", "iam:CreateAccessKey",
-    "iam:CreateGroup", "iam:CreateLoginProfile", "iam:CreateServiceSpecificCredential",
-    "iam:CreateUser", "iam:PutGroupPolicy", "iam:PutUserPolicy", "iam:UpdateAccessKey",
-    "iam:UpdateLoginProfile", "iam:UploadSSHPublicKey", "iam:UploadSigningCertificate",
+    "iam:*AccessKey*", "iam:*Group", "iam:*LoginProfile", "iam:*SSHPublicKey",
+    "iam:*ServiceSpecificCredential", "iam:*SigningCertificate", "iam:*User", "iam:*UserPolicy",
 )  # fmt: skip
-"""Whatever makes a user, or a key that does not expire."""
+"""Whatever makes or changes a user, or a key that does not expire."""
 
 WAYS_OUT = (
     "ec2:AllocateAddress", "ec2:AssociateAddress", "ec2:AttachInternetGateway",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import pulumi
 import pulumi_aws as aws
@@ -55,31 +56,37 @@ class GitHubAccess(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._args = args
         github = args.github
-        provider = self._issuer(name)
-        self.preview_arn = self._role("preview", provider, github.preview_environment, hours=1)
-        self.apply_arn = self._role("apply", provider, github.apply_environment, hours=APPLY_HOURS)
+        self._made = self._issuer(name)
+        self.preview_arn = self._role("preview", github.preview_environment, hours=1)
+        self.apply_arn = self._role("apply", github.apply_environment, hours=APPLY_HOURS)
         self.register_outputs({"preview_arn": self.preview_arn, "apply_arn": self.apply_arn})
 
-    def _issuer(self, name: str) -> pulumi.Output[str]:
+    def _issuer(self, name: str) -> list[pulumi.Resource]:
+        """The provider of GitHub's tokens, unless the account has it."""
         if self._args.provider is not None:
-            return pulumi.Output.from_input(self._args.provider)
-        return aws.iam.OpenIdConnectProvider(
-            name, url=ISSUER, client_id_lists=["sts.amazonaws.com"], opts=self._child
-        ).arn
+            return []
+        return [
+            aws.iam.OpenIdConnectProvider(
+                name, url=ISSUER, client_id_lists=["sts.amazonaws.com"], opts=self._child
+            )
+        ]
 
-    def _role(
-        self, part: str, provider: pulumi.Output[str], environment: str, *, hours: int
-    ) -> pulumi.Output[str]:
-        place, github = self._args.place, self._args.github
+    def _role(self, part: str, environment: str, *, hours: int) -> pulumi.Output[str]:
+        place, given = self._args.place, self._args.provider
         known = pulumi.Output.all(account=place.account, boundary=place.permissions_boundary)
+        # The provider's ARN follows from its address, so that a plan shows whom the role trusts.
+        provider = place.account.apply(
+            lambda own: given or f"arn:aws:iam::{own}:oidc-provider/{urlsplit(ISSUER).netloc}"
+        )
+        repository = self._args.github.repository
         return role(
             f"github-{part}",
             place,
             trust=provider.apply(
-                partial(policies.trust, repository=github.repository, environment=environment)
+                partial(policies.trust, repository=repository, environment=environment)
             ),
             policy=known.apply(partial(self._policy, part)),
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, depends_on=self._made),
             hours=hours,
         ).arn
 

@@ -229,10 +229,10 @@ class Registry(pulumi.ComponentResource):
     def _balancer(
         self, group: pulumi.Output[str], certificate: str
     ) -> tuple[aws.lb.LoadBalancer, aws.lb.TargetGroup, aws.lb.Listener]:
-        args, called = self._args, self._args.place.name(self._name)
+        args = self._args
         balancer = aws.lb.LoadBalancer(
             self._name,
-            name=called,
+            name=args.place.name(self._name),
             load_balancer_type="application",
             internal=True,
             # Private subnets have the way back to the site; isolated ones need none.
@@ -251,7 +251,6 @@ class Registry(pulumi.ComponentResource):
         )
         target = aws.lb.TargetGroup(
             self._name,
-            name=called,
             vpc_id=args.network.vpc_id,
             target_type="ip",
             port=registry_server.PORT,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from stacks.offline import vpn
+from stacks.offline import special, vpn
 from stacks.offline.compare import Sides
 from stacks.offline.prepare import FILLED, Surroundings, all_tags
 from stacks.offline.schema import ResourceSchema, Shape
@@ -184,12 +184,12 @@ class _Work:
     def _make(self, name: str) -> Any:
         subject, source = self.subject, self._source(name)
         shape = TEXT if name == "id" else subject.schema.outputs[name].shape
-        special = self._special_values(source)
+        known = self._special_values(source)
         if name == "presharedKeyArn" and self.value("presharedKeyStorage") == vpn.SECRETS_MANAGER:
             return evaluate(vpn.KEYS_ARN, shape, source)
         text = subject.rules.computed.get(name)
-        if name in special:
-            return special[name]
+        if name in known:
+            return known[name]
         if name == "tagsAll":
             return reveal(all_tags(self.outputs.get("tags"), subject.around))
         if text is not None:
@@ -206,6 +206,7 @@ class _Work:
                 self._special["id"] = f"offline-{source.draw('hex', 17, 'id')}"
             if "latestVersion" in schema.outputs and "defaultVersion" not in rules.computed:
                 self._special["defaultVersion"] = self.value("latestVersion")
+            self._special |= special.values(rules.token, self.value, source)
             if rules.token == VPN_CONNECTION:
                 given = {name: reveal(value) for name, value in self.outputs.items()}
                 made = vpn.outputs(replace(source, names=given.get), self.subject.known.get)

@@ -153,11 +153,20 @@ class GitHub(Configured):
 
     A subject is `repo:<owner>/<name>:environment:<environment>`: the subject `pull_request` would
     be shared by every workflow of the repository.
+
+    Attributes:
+        repository: `<owner>/<name>`.
+        preview_environment: whose workflows may look.
+        apply_environment: whose workflows may change; it asks for reviewers.
+        state_bucket: the bucket of Pulumi's state, where that is in S3.
+        state_key: the key that encrypts the state and its secrets.
     """
 
     repository: Annotated[str, Field(pattern=r"^[\w.-]+/[\w.-]+$")]
     preview_environment: Annotated[str, Field(pattern=r"^[\w.-]+$")]
     apply_environment: Annotated[str, Field(pattern=r"^[\w.-]+$")]
+    state_bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    state_key: Arn | None = None
 
     @model_validator(mode="after")
     def _apart(self) -> GitHub:
@@ -166,27 +175,38 @@ class GitHub(Configured):
         return self
 
 
+CommonName = Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")]
+
+
 class SiteHosts(Configured):
     """How hosts of the site get credentials: certificates of the customer's own CA.
 
     Attributes:
         certificate_authority: the CA's certificate, a PEM file below the checkout.
         authority_arn: or an AWS Private CA.
-        revoked: a certificate revocation list, a PEM file below the checkout.
         hosts: common names of the certificates that are let in.
+        revoked: those of them that are not any more; `landfall revoke` adds to it.
+        revocation_list: what the CA itself has revoked, a PEM file below the checkout.
         session_minutes: how long credentials live.
     """
 
     certificate_authority: str | None = None
     authority_arn: Arn | None = None
-    revoked: str | None = None
-    hosts: tuple[Annotated[str, Field(pattern=r"^[a-z0-9.-]+$")], ...] = ()
+    hosts: tuple[CommonName, ...] = ()
+    revoked: tuple[CommonName, ...] = ()
+    revocation_list: str | None = None
     session_minutes: Annotated[int, Field(ge=15, le=720)] = 60
 
     @model_validator(mode="after")
     def _one_authority(self) -> SiteHosts:
         if (self.certificate_authority is None) == (self.authority_arn is None):
             raise ValueError("needs certificateAuthority (a PEM file) or authorityArn")
+        return self
+
+    @model_validator(mode="after")
+    def _known(self) -> SiteHosts:
+        if unknown := sorted(set(self.revoked) - set(self.hosts)):
+            raise ValueError(f"revoked: {', '.join(unknown)} not among hosts; a typing error?")
         return self
 
 
