@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 import pulumi
 import pulumi_aws as aws
@@ -80,7 +81,7 @@ class RegistryArgs:
     network: Reachable
     endpoints: pulumi.Output[str]
     s3_prefix_list: pulumi.Output[str]
-    site_networks: tuple[str, ...]
+    site_networks: tuple[IPv4Network, ...]
     artifacts: Bucket
     access: Bucket
     images: pulumi.Output[str]
@@ -168,13 +169,13 @@ class Registry(pulumi.ComponentResource):
     ) -> None:
         """Who talks to whom: callers to the balancer, it to tasks, these to tables and AWS."""
         args = self._args
-        callers = {"vpc": str(args.network.cidr)}
+        callers = {"vpc": args.network.cidr}
         callers |= {f"site-{number}": each for number, each in enumerate(args.site_networks)}
         for source, network in callers.items():
             aws.vpc.SecurityGroupIngressRule(
                 f"{self._name}-{source}",
                 security_group_id=balancers,
-                cidr_ipv4=network,
+                cidr_ipv4=str(network),
                 ip_protocol="tcp",
                 from_port=HTTPS,
                 to_port=HTTPS,
