@@ -201,10 +201,15 @@ def undecided(path: str, *, urn: str = "") -> Finding:
 def expect(
     resource: Resource, path: str, *wanted: object, message: str, urn: str = ""
 ) -> Iterator[Finding]:
-    """Findings where a property is not one of the wanted values; an absent one is None."""
+    """Findings where a property is not one of the wanted values; an absent one is None.
+
+    `urn` is given by rules over the stack; see `given` for what they take as absent.
+    """
+    left_out = bool(urn) and not resource.uses.get(path.partition(".")[0])
     for where, value in at(resource.props, path):
-        if value is UNKNOWN:
+        found = None if value is UNKNOWN and left_out else truth(value)
+        if found is UNKNOWN:
             yield undecided(where, urn=urn)
-        elif truth(value) not in wanted:
-            shown = "nothing" if value is None else repr(value)
+        elif found not in wanted:
+            shown = "nothing" if found is None else repr(found)
             yield Finding(path=where, message=f"{message}; it is {shown}", urn=urn)

@@ -67,7 +67,7 @@ def preview(environment: Environment, wanted: Wanted, tell: Reporter) -> Preview
                 changes += found.changes
                 unchanged[Half.CLOUD] = found.unchanged
                 policies += found.policy_failures
-                notes.append(sentence)
+                notes += [sentence, *found.policy_notes]
                 step.result = f"{_number(len(found.changes))}, {found.unchanged} unchanged"
         if Half.ENGINES in wanted.halves:
             with tell.step("engines: plan") as step:

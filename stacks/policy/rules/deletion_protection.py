@@ -13,7 +13,7 @@ SWITCHES = {
     "aws:lb/loadBalancer:LoadBalancer": "enableDeletionProtection",
     "aws:dynamodb/table:Table": "deletionProtectionEnabled",
 }
-NEVER = {
+EMPTIED = {
     "aws:s3/bucket:Bucket": "forceDestroy",
     "aws:ecr/repository:Repository": "forceDelete",
 }
@@ -25,13 +25,13 @@ WINDOWS = {
 
 
 def check(resource: Resource, settings: PolicySettings) -> Iterator[Finding]:
-    """Switches are on where the environment asks; nothing is ever emptied to be deleted."""
+    """Where the environment asks, switches are on and nothing is emptied to be deleted."""
     kind = resource.type
     if kind in SWITCHES and settings.deletion_protection:
         yield from expect(resource, SWITCHES[kind], True, message="must be true here")
-    if kind in NEVER:
-        message = "must be false: it deletes what is in it"
-        yield from expect(resource, NEVER[kind], False, None, message=message)
+    if kind in EMPTIED and settings.deletion_protection:
+        message = "must be false here: it deletes what is in it"
+        yield from expect(resource, EMPTIED[kind], False, None, message=message)
     if kind in WINDOWS:
         yield from _window(resource, settings.kms_deletion_window_days)
 
@@ -51,6 +51,6 @@ RULE = Rule(
     severity=Severity.HIGH,
     supports=("CP-9", "CP-10", "SI-12", "164.312(c)(1)", "GDPR 32", "DORA 11"),
     remedy="Turn the protection on; leave forceDestroy out; lengthen the window.",
-    types=frozenset(SWITCHES | NEVER | WINDOWS),
+    types=frozenset(SWITCHES | EMPTIED | WINDOWS),
     check=check,
 )
