@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import boto3
 from botocore import exceptions
@@ -40,6 +41,12 @@ FORBIDDEN = {"403", "AccessDenied", "AccessDeniedException", "InvalidAccessKeyId
 TAKEN = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 """S3's answers to a conditional write where the key exists or is being written."""
 
+PART_BYTES = 64 * 2**20
+"""A larger file is sent in parts of this size, so that an upload that was cut off can go on."""
+MOST_PARTS = 10_000
+"""Of one object (S3 User Guide, multipart upload limits)."""
+DIGEST = "landfall-sha256"
+"""User metadata of an object that `upload` put: the SHA-256 of the whole, in hexadecimal."""
 
 CREDENTIALS_HINT = "Set AWS_PROFILE, or AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION."
 
@@ -124,7 +131,13 @@ def ensure_bucket(bucket: str, *, via: Access = AS_CONFIGURED) -> bool:
         return True
 
 
-def put_object(location: Location, body: bytes, *, via: Access = AS_CONFIGURED) -> None:
+def put_object(
+    location: Location,
+    body: bytes,
+    *,
+    tags: Mapping[str, str] | None = None,
+    via: Access = AS_CONFIGURED,
+) -> None:
     """Write an object, over an older one if there is one.
 
     Raises:
@@ -134,7 +147,7 @@ def put_object(location: Location, body: bytes, *, via: Access = AS_CONFIGURED) 
     """
     client = _client("s3", via)
     with _named(str(location), client):
-        client.put_object(**_whole(location, body))
+        client.put_object(**_whole(location, body), Tagging=urlencode(tags or {}))
 
 
 def create_object(location: Location, body: bytes, *, via: Access = AS_CONFIGURED) -> bool:
@@ -153,6 +166,41 @@ def create_object(location: Location, body: bytes, *, via: Access = AS_CONFIGURE
         return True
 
 
+def upload(
+    path: Path,
+    location: Location,
+    *,
+    sha256: str,
+    tags: Mapping[str, str],
+    part_bytes: int = PART_BYTES,
+    via: Access = AS_CONFIGURED,
+) -> bool:
+    """Put the file `path` at `location`, and go on where an earlier upload was cut off.
+
+    False where these bytes are there already: then only its tags are brought up to date.
+
+    Raises:
+        IntegrityError: the file is not what `sha256` (in hexadecimal) says, and nothing was put;
+            or the service kept something else.
+        Missing, Refused, Unreachable: as `put_object`.
+    """
+    client = _client("s3", via)
+    with _named(str(location), client):
+        sent = _kept(client, location) != sha256
+        if sent and path.stat().st_size <= part_bytes:
+            body = path.read_bytes()
+            if hashlib.sha256(body).hexdigest() != sha256:
+                raise IntegrityError(f"{path} has changed: its SHA-256 is not {sha256}")
+            client.put_object(**_whole(location, body), **_marked(sha256, tags))
+        elif sent:
+            _in_parts(client, path, location, sha256, tags, part_bytes)
+        if sent and _kept(client, location) != sha256:
+            raise IntegrityError(f"{location} does not hold the bytes of {path}: upload it again")
+        wanted = {"TagSet": [{"Key": key, "Value": value} for key, value in tags.items()]}
+        client.put_object_tagging(Bucket=location.bucket, Key=location.key, Tagging=wanted)
+        return sent
+
+
 def get_object(location: Location, *, via: Access = AS_CONFIGURED) -> bytes:
     """Read an object and compare it with the SHA-256 that it was written with, where it has one.
 
@@ -166,8 +214,9 @@ def get_object(location: Location, *, via: Access = AS_CONFIGURED) -> bytes:
     with _named(str(location), client):
         answer = client.get_object(Bucket=location.bucket, Key=location.key, ChecksumMode="ENABLED")
         body: bytes = answer["Body"].read()
-    wanted = answer.get("ChecksumSHA256")
-    if wanted is not None and wanted != _checksum(body):
+    # Of what came in parts the service has no checksum of the whole; `upload` leaves one.
+    wanted = answer["Metadata"].get(DIGEST) or answer.get("ChecksumSHA256")
+    if wanted not in {None, _checksum(body), hashlib.sha256(body).hexdigest()}:
         raise IntegrityError(f"{location} is damaged: its bytes do not have its SHA-256 checksum")
     return body
 
@@ -266,6 +315,58 @@ def _whole(location: Location, body: bytes) -> dict[str, Any]:
         "ChecksumAlgorithm": "SHA256",
         "ChecksumSHA256": _checksum(body),
     }
+
+
+def _marked(sha256: str, tags: Mapping[str, str]) -> dict[str, Any]:
+    return {"Metadata": {DIGEST: sha256}, "Tagging": urlencode(tags)}
+
+
+def _kept(client: Any, location: Location) -> str | None:
+    """What the object at `location` says that it is; None where there is none."""
+    try:
+        found = client.head_object(Bucket=location.bucket, Key=location.key)
+    except exceptions.ClientError as error:
+        if _code(error) not in ABSENT:
+            raise
+        return None
+    return str(found["Metadata"].get(DIGEST, ""))
+
+
+def _in_parts(
+    client: Any, path: Path, location: Location, sha256: str, tags: Mapping[str, str], size: int
+) -> None:
+    """Send the parts that an open upload lacks, and close it if they are what they should be."""
+    place = {"Bucket": location.bucket, "Key": location.key}
+    size = max(size, -(-path.stat().st_size // MOST_PARTS))
+    begun = client.list_multipart_uploads(Bucket=location.bucket, Prefix=location.key)
+    same = [each for each in begun.get("Uploads", []) if each["Key"] == location.key]
+    marks = _marked(sha256, tags)
+    upload = same or [client.create_multipart_upload(**place, ChecksumAlgorithm="SHA256", **marks)]
+    place["UploadId"] = upload[0]["UploadId"]
+    pages = client.get_paginator("list_parts").paginate(**place)
+    known = {each["PartNumber"]: each for page in pages for each in page.get("Parts", [])}
+    whole, parts = hashlib.sha256(), []
+    with path.open("rb") as stream:
+        for number, body in enumerate(iter(lambda: stream.read(size), b""), start=1):
+            whole.update(body)
+            part = known.get(number)
+            if part is None or not _same(part, body):
+                wanted = {"Body": body, "ChecksumSHA256": _checksum(body)}
+                part = client.upload_part(**place, PartNumber=number, **wanted)
+            sent = {"PartNumber": number, "ETag": part["ETag"]}
+            parts.append({**sent, "ChecksumSHA256": _checksum(body)})
+    if whole.hexdigest() != sha256:
+        client.abort_multipart_upload(**place)
+        raise IntegrityError(f"{path} has changed: its SHA-256 is not {sha256}")
+    client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+
+
+def _same(part: Mapping[str, Any], body: bytes) -> bool:
+    """Whether a part that is there has these bytes: by SHA-256, or MD5 where that is all we get."""
+    if "ChecksumSHA256" in part:
+        return bool(part["ChecksumSHA256"] == _checksum(body))
+    md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    return bool(part["Size"] == len(body) and part["ETag"].strip('"') == md5)
 
 
 def _checksum(body: bytes) -> str:

@@ -7,7 +7,6 @@ them. Tags that every version of ours carries are named here; values are text, a
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from landfall.errors import IntegrityError, InvalidInput, LandfallError, Problem, Unreachable
+from landfall.model import manifest
 from landfall.model.classification import Classification
 
 if TYPE_CHECKING:
@@ -100,21 +100,7 @@ def content_digest(folder: Path) -> str:
     Raises:
         InvalidInput: there is no file, or something that is neither file nor folder (a link, say).
     """
-    problems = [
-        Problem(path=str(path.relative_to(folder)), message="is neither a file nor a folder")
-        for path in sorted(folder.rglob("*"))
-        if path.is_symlink() or not (path.is_file() or path.is_dir())
-    ]
-    names = _files(folder)
-    if not names and not problems:
-        problems = [Problem(path="", message="holds no files")]
-    if problems:
-        raise InvalidInput(str(folder), problems)
-    whole = hashlib.sha256()
-    for name in names:
-        with (folder / name).open("rb") as file:
-            whole.update(f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {name}\n".encode())
-    return whole.hexdigest()
+    return manifest.read(folder).digest
 
 
 def register(

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from landfall.cli import (
+    admit,
     ask,
     demo,
     doctor,
@@ -36,7 +37,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for module in (doctor, up, down, preview, site, ask, status, offline, handoff, workflow, demo):
+MODULES = (doctor, up, down, preview, site, ask, admit, status, offline, handoff, workflow, demo)
+for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
 app.add_typer(engine.app, name="engine")
 

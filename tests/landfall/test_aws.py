@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ConnectionClosedError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,3 +181,117 @@ def _versions(s3: Access) -> int:
         aws_secret_access_key=s3.secret_key,
     )
     return len(client.list_secret_version_ids(SecretId="link/psk")["Versions"])
+
+
+MIB = 2**20
+PART = 5 * MIB  # the least that S3 takes
+BIG = Location(bucket="artifacts", key="uploads/big")
+
+
+def sha256(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()
+
+
+def client_of(s3: Access) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=s3.endpoint,
+        region_name=s3.region,
+        aws_access_key_id=s3.access_key,
+        aws_secret_access_key=s3.secret_key,
+    )
+
+
+def tags_of(s3: Access, place: Location) -> dict[str, str]:
+    found = client_of(s3).get_object_tagging(Bucket=place.bucket, Key=place.key)["TagSet"]
+    return {each["Key"]: each["Value"] for each in found}
+
+
+@contextmanager
+def parts_sent(s3: Access, *, cut_at: int = 0) -> Iterator[list[int]]:
+    """The numbers of the parts that are sent; at part `cut_at` the network goes away."""
+    sent: list[int] = []
+
+    def note(params: dict[str, Any], **_: object) -> None:
+        number = int(params["query_string"]["partNumber"])
+        if number == cut_at:
+            raise ConnectionClosedError(endpoint_url=str(s3.endpoint))
+        sent.append(number)
+
+    events = aws._client("s3", s3).meta.events
+    events.register("before-call.s3.UploadPart", note)
+    try:
+        yield sent
+    finally:
+        events.unregister("before-call.s3.UploadPart", note)
+
+
+@pytest.mark.services
+def test_an_upload_is_sent_once_and_its_tags_are_kept_up(s3: Access, tmp_path: Path) -> None:
+    place = Location(bucket="artifacts", key="uploads/small")
+    file = tmp_path / "file"
+    file.write_bytes(b"rows")
+    digest = sha256(b"rows")
+    old = {"landfall:classification": "internal"}
+    assert aws.upload(file, place, sha256=digest, tags={**old, "a": "b c=d"}, via=s3)
+    assert tags_of(s3, place) == {**old, "a": "b c=d"}
+    new = {"landfall:classification": "confidential"}
+    assert not aws.upload(file, place, sha256=digest, tags=new, via=s3)
+    assert tags_of(s3, place) == new
+    assert aws.get_object(place, via=s3) == b"rows"
+
+
+@pytest.mark.services
+def test_an_upload_that_was_cut_off_goes_on(s3: Access, tmp_path: Path) -> None:
+    body = b"".join(bytes([n]) * PART for n in range(3)) + b"end"
+    file = tmp_path / "file"
+    file.write_bytes(body)
+
+    def send() -> bool:
+        found = sha256(body)
+        return aws.upload(file, BIG, sha256=found, tags={"k": "v"}, part_bytes=PART, via=s3)
+
+    with parts_sent(s3, cut_at=3) as sent, pytest.raises(Unreachable):
+        send()
+    assert sent == [1, 2]
+    with pytest.raises(aws.Missing):
+        aws.get_object(BIG, via=s3)
+    with parts_sent(s3) as sent:
+        assert send()
+    assert sent == [3, 4]
+    assert aws.get_object(BIG, via=s3) == body
+    assert tags_of(s3, BIG) == {"k": "v"}
+    with parts_sent(s3) as sent:
+        assert not send()
+    assert sent == []
+
+
+@pytest.mark.services
+def test_a_part_of_other_bytes_is_sent_again(s3: Access, tmp_path: Path) -> None:
+    place = Location(bucket="artifacts", key="uploads/begun")
+    client, where = client_of(s3), {"Bucket": place.bucket, "Key": place.key}
+    begun = client.create_multipart_upload(**where)["UploadId"]
+    client.upload_part(**where, UploadId=begun, PartNumber=1, Body=b"o" * PART)
+    body = b"n" * PART + b"end"
+    file = tmp_path / "file"
+    file.write_bytes(body)
+    with parts_sent(s3) as sent, pytest.raises(IntegrityError, match="does not hold the bytes"):
+        # Whoever began it did not say of what; so nobody can know what the object is.
+        aws.upload(file, place, sha256=sha256(body), tags={"k": "v"}, part_bytes=PART, via=s3)
+    assert sent == [1, 2]
+    assert aws.upload(file, place, sha256=sha256(body), tags={"k": "v"}, part_bytes=PART, via=s3)
+    assert aws.get_object(place, via=s3) == body
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("size", [10, PART + 1])
+def test_a_file_that_is_another_is_not_uploaded(s3: Access, tmp_path: Path, size: int) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"x" * size)
+    place = Location(bucket="artifacts", key=f"uploads/other-{size}")
+    with pytest.raises(IntegrityError, match="has changed"):
+        aws.upload(file, place, sha256=sha256(b"y"), tags={"k": "v"}, part_bytes=PART, via=s3)
+    with pytest.raises(aws.Missing):
+        aws.get_object(place, via=s3)
+    begun = client_of(s3).list_multipart_uploads(Bucket="artifacts", Prefix=place.key)
+    assert begun.get("Uploads", []) == []
