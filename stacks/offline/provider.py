@@ -17,8 +17,18 @@ from google.protobuf import empty_pb2  # type: ignore[import-untyped]
 from pulumi.runtime.proto import provider_pb2
 
 from landfall.errors import Problem
-from stacks.offline import check, configuration, invokes, outputs, prepare, schema, semantics
+from stacks.offline import (
+    check,
+    configuration,
+    constraints,
+    invokes,
+    outputs,
+    prepare,
+    schema,
+    semantics,
+)
 from stacks.offline.compare import Change, Sides, blank
+from stacks.offline.constraints import Planned, View
 from stacks.offline.diff import Difference, diff
 from stacks.offline.prepare import FILLED, Surroundings
 from stacks.offline.schema import ResourceSchema, UnknownType
@@ -36,9 +46,10 @@ def _unconfigured() -> Surroundings:
 
 @dataclass(slots=True, kw_only=True)
 class Session(Connection):
-    """One connection of an engine, and its configuration."""
+    """One connection of an engine: its configuration, and what its program has declared so far."""
 
     around: Surroundings = field(default_factory=_unconfigured)
+    declared: dict[str, Planned] = field(default_factory=dict)
 
 
 class OfflineProvider(Attached[Session]):
@@ -85,18 +96,25 @@ class OfflineProvider(Attached[Session]):
             return checked(news, [_no_such_type(token)])
         rules = semantics.rules(token)
         name, _ = self._replaced.get(request.urn, ("", "")) if not olds else ("", "")
-        around = self._session(context).around
+        session = self._session(context)
         inputs = prepare.fill(
-            news, olds, urn=request.urn, schema=found, rules=rules, around=around, replaced=name
+            news,
+            olds,
+            urn=request.urn,
+            schema=found,
+            rules=rules,
+            around=session.around,
+            replaced=name,
         )
         problems = check.problems(inputs, found.inputs, free=_filled_only(found))
-        return checked(inputs, problems)
+        return checked(inputs, problems or self._refused(session, request.urn, inputs))
 
     def Diff(self, request: Any, context: Any) -> Any:
         """What a change does to the resource; unknown rules are said in the engine's log."""
         sides = self._sides(request, context)
         found = diff(sides)
         self._remember(request.id, sides.state)
+        self._note_id(request.urn, request.id, context)
         self._note_replacement(request, sides)
         for note in found.notes:
             self._warn(context, request.urn, note)
@@ -110,6 +128,7 @@ class OfflineProvider(Attached[Session]):
         _, replaced = self._replaced.pop(request.urn, ("", ""))
         identity, made = outputs.made(subject, inputs, replaced=replaced)
         self._remember(identity, made)
+        self._note_id(request.urn, identity, context)
         return provider_pb2.CreateResponse(id=identity, properties=encode(made))
 
     def Update(self, request: Any, context: Any) -> Any:
@@ -173,6 +192,23 @@ class OfflineProvider(Attached[Session]):
     def _remember(self, identity: str, state: Properties) -> None:
         with self._lock:
             self._known[identity] = reveal(state)
+
+    def _refused(self, session: Session, urn: str, inputs: Properties) -> list[Problem]:
+        """What AWS would refuse, by the rules that need no account."""
+        token, plain = token_of(urn), reveal(inputs)
+        if not constraints.rules_of(token):
+            return []
+        with self._lock:
+            others = {each: found for each, found in session.declared.items() if each != urn}
+            session.declared[urn] = Planned(token=token, inputs=plain)
+        region = plain.get("region") or session.around.region
+        view = View(token=token, inputs=plain, region=str(region), others=others)
+        return constraints.problems(view)
+
+    def _note_id(self, urn: str, identity: str, context: Any) -> None:
+        declared = self._session(context).declared.get(urn)
+        if declared is not None:
+            declared.id = identity
 
     def _note_replacement(self, request: Any, sides: Sides) -> None:
         """Keep what the replacement must not share with the old resource: its name and its id."""

@@ -111,6 +111,24 @@ def test_a_type_that_the_sdk_lacks(rehearsal: Rehearsal) -> None:
     assert "no resource type aws:ec2/vpc:Vcp; did you mean aws:ec2/vpc:Vpc?" in said
 
 
+def test_what_aws_would_refuse_is_refused_before(rehearsal: Rehearsal) -> None:
+    def subnets(*networks: str) -> Program:
+        def program() -> None:
+            import pulumi_aws as aws
+
+            vpc = aws.ec2.Vpc("vpc", cidr_block="10.1.0.0/16")
+            for number, network in enumerate(networks):
+                aws.ec2.Subnet(f"subnet{number}", vpc_id=vpc.id, cidr_block=network)
+
+        return program
+
+    outside = rehearsal.fails(subnets("10.2.0.0/24"))  # the VPC has no id yet
+    assert "cidrBlock: 10.2.0.0/24 is not inside its VPC, 10.1.0.0/16" in outside
+    rehearsal.stack(subnets("10.1.0.0/24")).up()
+    overlapping = rehearsal.fails(subnets("10.1.0.0/24", "10.1.0.128/25"))
+    assert "overlaps" in overlapping
+
+
 def test_a_function_without_an_answer(rehearsal: Rehearsal) -> None:
     def program() -> None:
         import pulumi_aws as aws
