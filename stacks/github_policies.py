@@ -11,7 +11,7 @@ from stacks.statements import Statement, allow, deny, document
 READING = ("BatchGet", "Describe", "Get", "List", "Lookup")
 """How the names of actions begin that change nothing."""
 
-_ALL = ("Create*", "Delete*", "Describe*", "Get*", "List*", "Tag*", "Untag*", "Update*")
+_ALL = ("*Tag*", "Create*", "Delete*", "Describe*", "Get*", "List*", "Update*")
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "acm": ("Describe*", "List*"),
@@ -21,8 +21,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "budgets": ("Create*", "Delete*", "Describe*", "Execute*", "Modify*", "Update*", "View*"),
     "ce": ("Get*", "List*", "UpdateCostAllocationTagsStatus"),
     "cloudformation": (*_ALL, "SetStackPolicy", "ValidateTemplate"),
-    "cloudtrail": (*_ALL, "AddTags", "Put*", "RemoveTags", "StartLogging"),
-    "cloudwatch": ("DeleteAlarms", "Describe*", "List*", "PutMetricAlarm", "Tag*", "Untag*"),
+    "cloudtrail": (*_ALL, "Put*", "StartLogging"),
+    "cloudwatch": ("DeleteAlarms", "Describe*", "List*", "PutMetricAlarm", "*Tag*"),
     "directconnect": (*_ALL, "Allocate*", "Associate*", "Confirm*", "Disassociate*"),
     "ec2": (
         "Accept*", "Associate*", "Attach*", "Authorize*", "Cancel*", "Create*", "Delete*",
@@ -34,7 +34,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "BatchDeleteImage", "CreateRepository", "DeleteLifecyclePolicy", "DeleteRepository*",
         "Describe*", "GetLifecyclePolicy", "GetRegistry*", "GetRepositoryPolicy", "List*",
         "PutImage*Configuration", "PutImageTagMutability", "PutLifecyclePolicy",
-        "PutRegistryScanningConfiguration", "SetRepositoryPolicy", "Tag*", "Untag*",
+        "PutRegistryScanningConfiguration", "SetRepositoryPolicy", "*Tag*",
     ),
     "ecs": (*_ALL, "Deregister*", "Put*", "Register*"),
     "eks": (*_ALL, "Associate*", "Disassociate*"),
@@ -44,21 +44,21 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "fsx": (*_ALL, "Associate*", "Disassociate*"),
     "guardduty": (*_ALL,),
     "kinesis": (
-        "AddTagsToStream", "CreateStream", "Decrease*", "DeleteResourcePolicy", "DeleteStream",
+        "CreateStream", "Decrease*", "DeleteResourcePolicy", "DeleteStream",
         "Describe*", "GetResourcePolicy", "Increase*", "List*", "PutResourcePolicy",
-        "RemoveTagsFromStream", "StartStreamEncryption", "Tag*", "Untag*", "Update*",
+        "StartStreamEncryption", "*Tag*", "Update*",
     ),
     "kms": (
         "CreateAlias", "CreateGrant", "CreateKey", "DeleteAlias", "DescribeKey",
-        "EnableKeyRotation", "GetKey*", "List*", "PutKeyPolicy", "ScheduleKeyDeletion", "Tag*",
-        "Untag*", "Update*",
+        "EnableKeyRotation", "GetKey*", "List*", "PutKeyPolicy", "ScheduleKeyDeletion", "*Tag*",
+        "Update*",
     ),
     "logs": (
         "Associate*", "CreateLogGroup", "CreateLogDelivery", "DeleteLog*", "DeleteResourcePolicy",
         "DeleteRetentionPolicy", "Describe*", "Disassociate*", "List*", "Put*Policy",
-        "PutSubscriptionFilter", "Tag*", "Untag*",
+        "PutSubscriptionFilter", "*Tag*",
     ),
-    "rds": (*_ALL, "AddTagsToResource", "Modify*", "Reboot*", "RemoveTagsFromResource", "Reset*"),
+    "rds": (*_ALL, "Modify*", "Reboot*", "Reset*"),
     "rolesanywhere": (*_ALL, "Disable*", "Enable*", "Import*", "Put*", "Reset*"),
     "route53": (*_ALL, "Associate*", "Change*", "Disassociate*"),
     "route53resolver": (*_ALL, "Associate*", "Disassociate*", "Put*"),
@@ -70,7 +70,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     ),
     "secretsmanager": (
         "CreateSecret", "DeleteSecret", "DescribeSecret", "GetRandomPassword",
-        "GetResourcePolicy", "List*", "PutResourcePolicy", "RotateSecret", "Tag*", "Untag*",
+        "GetResourcePolicy", "List*", "PutResourcePolicy", "RotateSecret", "*Tag*",
         "UpdateSecret",
     ),
     "servicequotas": ("Get*", "List*", "RequestServiceQuotaIncrease"),

@@ -115,7 +115,7 @@ class Buckets(pulumi.ComponentResource):
             bucket=called,
             force_destroy=not place.protect,
             object_lock_enabled=evidence,
-            tags={"landfall:content": name},
+            tags={"landfall:content": name, "landfall:evidence": str(evidence).lower()},
             opts=place.stateful(self),
         )
         aws.s3.BucketOwnershipControls(

@@ -15,6 +15,7 @@ from stacks.settings.parts import Tags
 ACCOUNT = "111122223333"
 REGION = "eu-central-1"
 ZONES = (f"{REGION}a", f"{REGION}b")
+CIDR = IPv4Network("10.100.0.0/16")
 PURPOSES = ("artifacts", "datasets", "logs", "compute", "registry", "secrets", "stream")
 
 
@@ -56,7 +57,7 @@ class StandingNetwork:
     attachments: Ids
     private_tables: Ids
     isolated_tables: Ids
-    cidr: IPv4Network = IPv4Network("10.100.0.0/16")
+    cidr: IPv4Network = CIDR
 
 
 def network() -> StandingNetwork:
