@@ -57,7 +57,7 @@ class Handoff(Written):
         resolver_addresses: where the site's name servers forward the cloud's names to.
         registry: the address of the model registry, where there is one.
         site_hosts: how hosts get credentials, where they do.
-        streams: ARNs of streams, by name.
+        streams: what Kinesis calls each stream, by name.
     """
 
     account: Annotated[str, Field(pattern=r"^\d{12}$")]
@@ -70,7 +70,7 @@ class Handoff(Written):
     resolver_addresses: tuple[IPv4Address, ...] = ()
     registry: str | None = None
     site_hosts: SiteHosts | None = None
-    streams: Mapping[str, Arn] = Field(default_factory=dict)
+    streams: Mapping[str, str] = Field(default_factory=dict)
 
 
 def parse(outputs: Mapping[str, object], *, source: str = "stack outputs") -> Handoff:

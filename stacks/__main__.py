@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 from landfall.errors import Interrupted, LandfallError
-from landfall.model.environment import Environment, cache_folder, find
+from landfall.model.environment import Environment, cache_folder
 from stacks import automation, toolchain
-from stacks.settings import check_file
+from stacks.declared import used_first
 
 
 def up(environment: Environment, state: Path) -> dict[str, object]:
@@ -22,12 +22,12 @@ def up(environment: Environment, state: Path) -> dict[str, object]:
 
     An environment whose outputs it uses comes first.
     """
-    used = check_file(environment).settings.registry
-    if used and used.environment:
-        up(find(used.environment, environment.root), state)
     tools = toolchain.ensure(cache_folder(), on_progress=lambda line: print(line, file=sys.stderr))
-    with automation.offline(environment, tools, state) as session:
-        return automation.up(session)
+    outputs: dict[str, object] = {}
+    for each in used_first(environment):
+        with automation.offline(each, tools, state, policies=None) as session:
+            outputs = automation.up(session)
+    return outputs
 
 
 def main() -> int:

@@ -228,13 +228,18 @@ def destroy(session: Session, *, on_event: Listener | None = None) -> None:
 
 def protected(session: Session) -> list[str]:
     """Type and name of every resource of the stack that the engine may not delete."""
-    exported, _ = _run(session, lambda stack, _: stack.export_stack())
-    resources = (exported.deployment or {}).get("resources") or []
+    resources = export(session).get("resources") or []
     return sorted(
         f"{each['type']} {each['urn'].rpartition('::')[2]}"
         for each in resources
         if each.get("protect")
     )
+
+
+def export(session: Session) -> Mapping[str, Any]:
+    """The engine's state of the stack, with secrets in their encrypted form."""
+    exported, _ = _run(session, lambda stack, _: stack.export_stack())
+    return exported.deployment or {}
 
 
 def outputs(session: Session) -> dict[str, object]:

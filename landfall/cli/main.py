@@ -13,13 +13,17 @@ from rich.markup import escape
 from landfall.cli import (
     admit,
     ask,
+    cost,
     demo,
+    destroy,
     doctor,
     down,
     engine,
+    graph,
     handoff,
     offline,
     preview,
+    revoke,
     site,
     status,
     up,
@@ -37,7 +41,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-MODULES = (doctor, up, down, preview, site, ask, admit, status, offline, handoff, workflow, demo)
+MODULES = (
+    doctor,
+    up,
+    down,
+    destroy,
+    preview,
+    site,
+    ask,
+    admit,
+    revoke,
+    cost,
+    status,
+    offline,
+    graph,
+    handoff,
+    workflow,
+    demo,
+)
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
 app.add_typer(engine.app, name="engine")

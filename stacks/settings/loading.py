@@ -16,6 +16,7 @@ from landfall.model import site as sites
 from landfall.model.environment import Environment
 from landfall.model.parsing import problems_of, read_yaml
 from landfall.model.site import Site
+from stacks.settings import authority
 from stacks.settings.whole import Settings, problems
 
 NAMESPACE = "landfall"
@@ -52,6 +53,8 @@ def load(environment: Environment, written: Written | None = None, *further: Fur
     settings = _settings(written, found)
     if settings:
         found += [_named(each) for each in problems(settings, environment.name)]
+        if hosts := settings.identity.site_hosts:
+            found += [_named(each) for each in authority.problems(environment.root, hosts)]
         found += [each for check in further for each in check(settings)]
     network = settings.network.cidr if settings else _network(written)
     if site and network:

@@ -104,6 +104,9 @@ def _names(settings: Settings, environment: str) -> Iterator[Problem]:
     if registry and registry.environment == environment:
         message = f"{environment} cannot use its own registry through a stack reference"
         yield Problem(path="registry.environment", message=message)
+    if settings.streams and settings.identity.site_hosts is None:
+        message = "the site's end of a stream needs identity.siteHosts, whose role it takes"
+        yield Problem(path="streams", message=message)
     for name in settings.accounts:
         if name != "network":
             yield Problem(path=f"accounts.{name}", message="unknown; `network` is known")
