@@ -24,7 +24,7 @@ class TemplateArgs:
         interfaces: of every machine, as `landfall.model.efa` lays them out.
         groups: security groups of every interface.
         volume_gib: the root volume.
-        user_data: what a machine does when it starts.
+        user_data: what a machine does when it starts; None for what its image does.
         claim: which capacity it asks for.
         root_device: what the image calls its root volume.
         image: the machine image; None where EKS chooses it.
@@ -38,8 +38,8 @@ class TemplateArgs:
     interfaces: tuple[NetworkInterface, ...]
     groups: list[pulumi.Input[str]]
     volume_gib: int
-    user_data: pulumi.Input[str]
     claim: Claim
+    user_data: pulumi.Input[str] | None = None
     root_device: str = "/dev/xvda"
     image: pulumi.Input[str] | None = None
     instance_type: str | None = None
@@ -79,7 +79,7 @@ def launch_template(
         tag_specifications=[
             {"resource_type": kind, "tags": tags} for kind in ("instance", "volume")
         ],
-        user_data=pulumi.Output.from_input(args.user_data).apply(_encoded),
+        user_data=_encoded(args.user_data),
         opts=opts,
     )
 
@@ -110,9 +110,9 @@ def interfaces(found: tuple[NetworkInterface, ...], groups: list[pulumi.Input[st
 
 
 def reserved(claim: Claim) -> Any:
-    """The capacity that a machine may use: that of its reservation, or any but reservations."""
+    """The one reservation that a machine may use; None where it has none."""
     if claim.reservation is None:
-        return {"capacity_reservation_preference": "none"}
+        return None
     target = {"capacity_reservation_id": claim.reservation}
     if claim.block:
         # The market says already that nothing but the block is used.
@@ -135,5 +135,9 @@ def machine_tags(place: Place, pool: str) -> Mapping[str, str]:
     }
 
 
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
+def _encoded(text: pulumi.Input[str] | None) -> pulumi.Output[str] | None:
+    if text is None:
+        return None
+    return pulumi.Output.from_input(text).apply(
+        lambda found: base64.b64encode(found.encode()).decode()
+    )
