@@ -9,6 +9,9 @@ from stacks.policy.settings import PolicySettings
 WITHOUT_POLICY = frozenset({"GatewayLoadBalancer", "Resource", "ServiceNetwork"})
 """Kinds of endpoints that take no policy (Amazon VPC guide)."""
 
+WITHOUT_PRINCIPAL = frozenset({"rolesanywhere:CreateSession"})
+"""What is called with a certificate, before there is a principal: the trust anchor decides."""
+
 
 def check(resource: Resource, _: PolicySettings) -> Iterator[Finding]:
     """An endpoint without a policy has AWS's default one, which allows everything."""
@@ -28,6 +31,8 @@ def _fault(statement: Statement) -> str:
         return "allows all but what it names; name what is allowed"
     if "*" in statement.actions:
         return "allows every action; name those that are needed"
+    if set(statement.actions) <= WITHOUT_PRINCIPAL:
+        return ""
     open_to_all = "*" in statement.principals and "*" in statement.resources
     if open_to_all and not statement.conditions:
         return "allows every principal on every resource; name resources, or add a condition"

@@ -20,31 +20,13 @@ from landfall.model.environment import ROOT, Environment, cache_folder
 from stacks import automation, toolchain
 from stacks.policy.rules import rules
 from tests.stacks.policy.cases import REFERENCE, STRICT, Case, load, references
+from tests.stacks.policy.packs import pack
 
 pytestmark = pytest.mark.engine
 
 BY_ENGINE = [rule.name for rule in rules() if rule.check_changes is None]
 FAILING = [case for name in BY_ENGINE for case in load(name) if case.for_engine and case.finds]
 PASSING = [case for name in BY_ENGINE for case in load(name) if case.for_engine and not case.finds]
-
-MAIN = """
-import sys
-from pathlib import Path
-sys.path.insert(0, {root!r})
-from stacks.policy.pack import serve
-serve(Path({folder!r}))
-"""
-
-
-def pack(folder: Path, exemptions: list[dict[str, Any]]) -> Path:
-    """A policy pack with Landfall's rules and the limits of strict.yaml."""
-    environments = folder / "environments"
-    environments.mkdir(parents=True)
-    limits = {**yaml.safe_load(STRICT.read_text()), "exemptions": exemptions}
-    (environments / "dev.yaml").write_text(yaml.safe_dump(limits))
-    (folder / "PulumiPolicy.yaml").write_text("runtime: python\nversion: 0.0.1\n")
-    (folder / "__main__.py").write_text(MAIN.format(root=str(ROOT), folder=str(environments)))
-    return folder
 
 
 def declare(cases: list[Case]) -> None:
@@ -54,10 +36,13 @@ def declare(cases: list[Case]) -> None:
         for name in in_order(case):
             declared = case.resources[name]
             props = {key: resolved(value, made) for key, value in declared.props.items()}
-            options = pulumi.ResourceOptions(
-                provider=provider(f"{number}-{name}", declared.provider)
-            )
-            made[name] = Raw(declared.type, f"{number}-{name}", props, options)
+            options = pulumi.ResourceOptions(provider=provider(declared.provider))
+            made[name] = Raw(declared.type, called(number, name), props, options)
+
+
+def called(number: int, name: str) -> str:
+    """The name of a case's resource among those of all cases."""
+    return f"case{number}-{name}"
 
 
 def in_order(case: Case) -> Iterator[str]:
@@ -91,7 +76,7 @@ class Raw(pulumi.CustomResource):
 PROVIDERS: dict[str, pulumi.ProviderResource] = {}
 
 
-def provider(name: str, props: Any) -> pulumi.ProviderResource:
+def provider(props: Any) -> pulumi.ProviderResource:
     """A provider with these properties; cases that want the same share one."""
     key = repr(props)
     if key not in PROVIDERS:
@@ -135,7 +120,8 @@ def judge(folder: Path, cases: list[Case], exemptions: list[dict[str, Any]]) -> 
     assert tools is not None
     judged = Judged()
     environment = Environment(name="dev", root=ROOT)
-    policies = pack(folder / "pack", exemptions)
+    limits = {**yaml.safe_load(STRICT.read_text()), "exemptions": exemptions}
+    policies = pack(folder / "pack", limits)
     with automation.offline(environment, tools, folder / "state", policies=policies) as session:
         options = auto.LocalWorkspaceOptions(
             env_vars=session.engine_environment(),
@@ -169,7 +155,7 @@ def test_the_engine_fails_a_case(failing: Judged, number: int) -> None:
     for text in case.finds:
         name = text.partition(" ")[0]
         # A finding about the stack as a whole names none of its resources.
-        about = f"{number}-{name}" if name in case.resources else "cases-dev"
+        about = called(number, name) if name in case.resources else "cases-dev"
         assert (case.rule, about) in failing.violations
 
 
@@ -179,11 +165,11 @@ def test_the_engine_passes_a_case(passing: Judged, number: int) -> None:
     against = {
         (rule, name)
         for rule, name in passing.violations
-        if rule == case.rule and (name == "cases-dev" or re.fullmatch(rf"{number}-\w+", name))
+        if rule == case.rule and (name == "cases-dev" or re.fullmatch(called(number, r"\w+"), name))
     }
     assert not against, passing.messages
     told = {(rule, name) for rule, name in passing.notes if rule == case.rule}
-    assert not {name for _, name in told if re.fullmatch(rf"{number}-\w+", name)}
+    assert not {name for _, name in told if re.fullmatch(called(number, r"\w+"), name)}
 
 
 @pytest.mark.parametrize("name", BY_ENGINE)

@@ -1,0 +1,88 @@
+"""Preview tells what policies forbid, and `up` does nothing of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from landfall.cli.main import app
+from landfall.errors import PolicyViolation
+from landfall.model.environment import Environment, cache_folder
+from stacks import automation, toolchain
+from stacks.policy import settings as limits
+from tests.stacks.policy.packs import pack
+
+pytestmark = pytest.mark.engine
+
+SHIPPED: dict[str, Any] = yaml.safe_load((limits.FOLDER / "dev.yaml").read_text())
+
+
+@pytest.fixture
+def forbidding(tmp_path: Path) -> Path:
+    """A pack that forbids two things of dev: where it is, and what it is tagged."""
+    tags = {**SHIPPED["required_tags"], "landfall:ward": "[0-9]+"}
+    return pack(tmp_path / "pack", {**SHIPPED, "regions": ["eu-north-1"], "required_tags": tags})
+
+
+@pytest.fixture
+def session(tmp_path: Path, forbidding: Path, dev: Environment) -> Iterator[automation.Session]:
+    tools = toolchain.find(cache_folder())
+    assert tools is not None
+    with automation.offline(dev, tools, tmp_path / "state", policies=forbidding) as current:
+        yield current
+
+
+def test_an_up_that_a_policy_forbids_makes_nothing_and_lists_every_failure(
+    session: automation.Session,
+) -> None:
+    with pytest.raises(PolicyViolation) as caught:
+        automation.up(session)
+    said = str(caught.value)
+    assert caught.value.exit_code == 12
+    assert "policy failures; nothing was done" in said
+    assert (
+        "residency: core: region: eu-central-1 is in eu-central-1; allowed are eu-north-1" in said
+    )
+    assert "required-tags: core: tags.landfall:ward: is missing" in said
+    assert automation.outputs(session) == {}
+
+
+def test_a_preview_ends_with_the_policies_exit_code(
+    tmp_path: Path, forbidding: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tools = toolchain.find(cache_folder())
+    assert tools is not None
+    original = automation.offline
+
+    def offline(*words: Any, **_: Any) -> Any:
+        return original(words[0], words[1], tmp_path / "state", policies=forbidding)
+
+    monkeypatch.setattr(automation, "offline", offline)
+    words = ["preview", "dev", "--only", "cloud", "--format", "json"]
+    done = CliRunner().invoke(app, words)
+    report = json.loads(done.stdout[done.stdout.index("{") :])
+    unknown = any(change["kind"] == "unknown" for change in report["changes"])
+    assert done.exit_code == (13 if unknown else 12)
+    assert any(line.startswith("residency: core:") for line in report["policy_failures"])
+    assert any("cannot be decided yet" in note for note in report["notes"])
+
+
+def test_the_shipped_dev_stack_breaks_no_rule_and_leaves_nothing_undecided(
+    tmp_path: Path, dev: Environment
+) -> None:
+    tools = toolchain.find(cache_folder())
+    assert tools is not None
+    with automation.offline(dev, tools, tmp_path / "state") as session:
+        first = automation.preview(session)
+        assert first.policy_failures == []
+        automation.up(session)
+        again = automation.preview(session)
+    assert again.policy_failures == []
+    # What has no list price stays a note.
+    assert [note for note in again.policy_notes if "monthly-cost-cap" not in note] == []
