@@ -11,7 +11,8 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from landfall.cost.compute import BY_HAND, LAUNCH_TEMPLATE
+from landfall.cost.compute import BY_HAND
+from landfall.cost.machines import LAUNCH_TEMPLATE
 from landfall.cost.rate import HOURS, Around, Gap, Metered, Resource, Term, Use
 from landfall.cost.tables import rate
 from landfall.cost.tasks import TASK_DEFINITION

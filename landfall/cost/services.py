@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from landfall.cost.network import LOG_INGESTION
@@ -25,6 +26,12 @@ from landfall.cost.rate import (
 )
 
 KEY = "KMS customer managed key"
+SECRET = "Secrets Manager secret"  # noqa: S105  what it is called in the price list
+SECRET_REQUESTS = "Secrets Manager API requests"  # noqa: S105  likewise
+SECRET_IN_TEMPLATE = "AWS::SecretsManager::Secret"  # noqa: S105  a type of CloudFormation
+FREE_IN_TEMPLATE = frozenset({"AWS::RolesAnywhere::CRL", "AWS::SecretsManager::ResourcePolicy"})
+"""Types in a CloudFormation template that cost nothing by themselves."""
+
 HIGH_RESOLUTION_BELOW_S = 60
 """An alarm with a shorter period is billed as of high resolution (CloudWatch pricing)."""
 
@@ -112,12 +119,27 @@ def _brokers(resource: Resource, _around: Around) -> Iterator[Term]:
         yield Use(item="MSK broker storage", quantity=count * gb)
 
 
+def _template(resource: Resource, _around: Around) -> Iterator[Term]:
+    """What a CloudFormation template makes; the stack itself costs nothing."""
+    try:
+        made = json.loads(text(resource.props.get("templateBody")))["Resources"].values()
+        kinds = [str(each["Type"]) for each in made]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        yield Gap(reason="what its template makes is not known here")
+        return
+    secrets = kinds.count(SECRET_IN_TEMPLATE)
+    if secrets:
+        yield Use(item=SECRET, quantity=secrets, note=f"{secrets} secrets in its template")
+        yield Metered(item=SECRET_REQUESTS)
+    for kind in sorted({*kinds} - {SECRET_IN_TEMPLATE} - FREE_IN_TEMPLATE):
+        yield Gap(reason=f"{kind} in its template is in no price table")
+
+
 RATES: dict[str, Rate] = {
+    "aws:cloudformation/stack:Stack": _template,
     "aws:kms/key:Key": together(per_month(KEY), metered("KMS requests, symmetric / RSA 2048")),
     "aws:kms/replicaKey:ReplicaKey": per_month(KEY),
-    "aws:secretsmanager/secret:Secret": together(
-        per_month("Secrets Manager secret"), metered("Secrets Manager API requests")
-    ),
+    "aws:secretsmanager/secret:Secret": together(per_month(SECRET), metered(SECRET_REQUESTS)),
     "aws:cloudwatch/logGroup:LogGroup": metered(LOG_INGESTION, "CloudWatch Logs storage"),
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "aws:cloudwatch/compositeAlarm:CompositeAlarm": unpriced(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from landfall.cost.compute import price_of
+from landfall.cost.machines import price_of
 from landfall.cost.rate import (
     HOURS,
     Around,
