@@ -16,6 +16,7 @@ ACCOUNT = "111122223333"
 REGION = "eu-central-1"
 ZONES = (f"{REGION}a", f"{REGION}b")
 CIDR = IPv4Network("10.100.0.0/16")
+SITE = IPv4Network("10.64.0.0/16")
 PURPOSES = ("artifacts", "datasets", "logs", "compute", "registry", "secrets", "stream")
 
 
