@@ -15,8 +15,10 @@ from landfall.model.catalog import prices
 from landfall.model.catalog.prices import elsewhere, in_region, instance_item
 
 LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
-REFERENCES = ("id", "name", "launchTemplateId", "launchTemplateName")
-"""How different launchers name a template."""
+IDS, NAMES = ("id", "launchTemplateId"), ("name", "launchTemplateName")
+"""How different launchers refer to a template."""
+
+DEAREST = "which launch template is not known yet: the dearest that it may be"
 
 MARKETS = {"spot": prices.SPOT, "capacity-block": prices.CAPACITY_BLOCK}
 """How a template says that its machines are bought, other than on demand."""
@@ -50,26 +52,37 @@ def described(
     """
     if not reference:
         return Machine(types=types)
-    wanted = {text(first(reference).get(key)) for key in REFERENCES} - {""}
-    templates = [
+    known = any(text(first(reference).get(key)) for key in (*IDS, *NAMES))
+    there = [
         each
         for each in around.others
-        if each.type == LAUNCH_TEMPLATE
-        and each.region == resource.region
-        and (not wanted or wanted & {each.id, text(each.props.get("name"))})
+        if each.type == LAUNCH_TEMPLATE and each.region == resource.region
     ]
+    judged = [(each, _refers(first(reference), each)) for each in there]
+    templates = [each for each, sure in judged if sure]
+    # Before a template is made nobody knows its id, so that any of those may be meant.
+    templates = templates or [each for each, sure in judged if sure is None]
     if not templates:
-        return None if wanted else Machine(types=types)
+        return None if known else Machine(types=types)
     names = sorted({name for each in templates if (name := text(each.props.get("instanceType")))})
     dearest = max(names, key=lambda name: _list_price(name, resource.region), default="")
-    markets = {_market(each.props) for each in templates} if wanted else {""}
+    markets = {_market(each.props) for each in templates} if known else {""}
     return Machine(
         types=types or ((dearest,) if dearest else ()),
         disk_gb=max(template_disk(each.props) for each in templates),
         purchase=markets.pop() if len(markets) == 1 else "",
-        reserved=bool(wanted) and all(_reserved(each.props) for each in templates),
-        note="" if wanted or types else "its launch template is not known yet: the dearest here",
+        reserved=known and all(_reserved(each.props) for each in templates),
+        note="" if types or len(names) == 1 else DEAREST,
     )
+
+
+def _refers(reference: Mapping[str, Any], template: Resource) -> bool | None:
+    """Whether the one is about the other; None where too little is known of both to say."""
+    for said, keys in ((template.id, IDS), (text(template.props.get("name")), NAMES)):
+        wanted = {text(reference.get(key)) for key in keys} - {""}
+        if said and wanted:
+            return said in wanted
+    return None
 
 
 def template_disk(props: Mapping[str, Any]) -> float:

@@ -226,7 +226,9 @@ def test_fargate_is_sized_by_its_task_definition() -> None:
         ({"name": "small-1"}, "g6.xlarge"),
         ({"id": "lt-1"}, "g6.xlarge"),
         ({"launchTemplateId": "lt-1"}, "g6.xlarge"),
-        ({"id": "lt-9"}, None),
+        ({"id": "lt-3"}, "g6.12xlarge"),  # the one whose id is not known may be it
+        ({"id": "lt-3", "name": "other-1"}, None),
+        ({"name": "other-1"}, None),
     ],
 )
 def test_a_node_group_reads_its_launch_template(
@@ -234,7 +236,8 @@ def test_a_node_group_reads_its_launch_template(
 ) -> None:
     nodes = resource(NODES, launchTemplate=reference, scalingConfig={"minSize": 1, "maxSize": 1})
     small = dataclasses.replace(template("small", "g6.xlarge"), id="lt-1")
-    found = monthly([nodes, small, template("large", "p5.48xlarge")], ASSUMED)
+    large = dataclasses.replace(template("large", "p5.48xlarge"), id="lt-2")
+    found = monthly([nodes, small, large, template("middle", "g6.12xlarge")], ASSUMED)
     assert [line.item for line in found.lines] == ([f"EC2 {wanted} Linux"] if wanted else [])
     assert len(found.unknown) == (0 if wanted else 1)
 
@@ -500,11 +503,11 @@ FREE_TYPES = [
 ]
 TYPES = st.one_of(st.sampled_from([*RATES, "aws:no/no:No"]), st.sampled_from(FREE_TYPES))
 GOOD = [case[0] for case in CASES] + [
-    dataclasses.replace(template("c", "p4d.24xlarge", 10), id="lt-1"),
+    template("c", "p4d.24xlarge", 10),
     resource(
         NODES,
         instanceTypes=["g6.xlarge"],
-        launchTemplate={"id": "lt-1"},
+        launchTemplate={"name": "c-1"},
         scalingConfig={"minSize": 1, "maxSize": 2},
     ),
     resource(
