@@ -11,6 +11,7 @@ from landfall.model.environment import Environment, find
 from stacks.account import Cloud
 from stacks.anywhere import SiteHosts, SiteHostsArgs
 from stacks.audit import Audit, AuditArgs
+from stacks.eks import EksTraining, EksTrainingArgs
 from stacks.features import Feature, chosen
 from stacks.github import GitHubAccess, GitHubAccessArgs
 from stacks.ground import About, Ground, provider, stand
@@ -50,9 +51,8 @@ def deploy(environment: Environment | None = None, cloud: Cloud | None = None) -
         ),
         about.options,
     )
-    _training(about, ground)
+    launchers = [*_training(about, ground), *_workflows(about, ground)]
     registry = _registry(about, ground)
-    launchers = _workflows(about, ground)
     hosts, streams = _site_hosts(environment, about, ground)
     _watched(about, ground, launchers)
     pulumi.export("vpc_id", ground.network.vpc_id)
@@ -123,7 +123,8 @@ def _way_to_the_site(environment: Environment, about: About, ground: Ground) -> 
     )
 
 
-def _training(about: About, ground: Ground) -> None:
+def _training(about: About, ground: Ground) -> list[pulumi.Output[str]]:
+    """Declare what training runs on; the names of the roles that start machines by themselves."""
     settings, shared = about.settings, None
     if settings.storage.lustre:
         lustre = Lustre(
@@ -153,6 +154,24 @@ def _training(about: About, ground: Ground) -> None:
             ),
             about.options,
         )
+    if settings.training.eks is None:
+        return []
+    cluster = EksTraining(
+        "cluster",
+        EksTrainingArgs(
+            place=ground.place,
+            network=ground.network,
+            endpoints=ground.endpoints.group,
+            s3_prefix_list=ground.endpoints.s3_prefix_list,
+            datasets=ground.buckets.datasets,
+            artifacts=ground.buckets.artifacts,
+            site_networks=about.site_networks,
+            settings=settings.training.eks,
+            shared=shared,
+        ),
+        about.options,
+    )
+    return [cluster.autoscaler_role]
 
 
 def _site_hosts(

@@ -42,7 +42,10 @@ class AdoptedVpc(Configured):
 class AdoptedTransitGateway(Configured):
     """A transit gateway of this or another account, shared with this one.
 
-    `route_table` is where the attachment is associated; without it, its owner's defaults hold.
+    Attributes:
+        id: the gateway.
+        route_table: where the attachment is associated and propagated; without it, its owner's
+            defaults hold.
     """
 
     id: Annotated[str, Field(pattern=resource_id("tgw"))]
@@ -85,7 +88,12 @@ class Adoption(Configured):
 
 
 class OtherAccount(Configured):
-    """Another account in which Landfall does its part, as a role that lets it."""
+    """Another account in which Landfall does its part.
+
+    Attributes:
+        id: the account.
+        role: a role of it that this account may assume.
+    """
 
     id: Account
     role: Arn

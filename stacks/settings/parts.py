@@ -28,7 +28,10 @@ Retention = Annotated[int, AfterValidator(retention)]
 class Tags(Configured):
     """What every resource carries, so that its cost and its owner can be found.
 
-    `data_class` is the highest classification that the environment may hold.
+    Attributes:
+        owner: the team that answers for it.
+        cost_centre: who pays.
+        data_class: the highest classification that it may hold: public, internal or confidential.
     """
 
     owner: Annotated[str, Field(min_length=2, max_length=64)]
@@ -44,7 +47,13 @@ class Tags(Configured):
 
 
 class Network(Configured):
-    """The VPC. `cidr` is stated for an adopted one too: the site routes to it."""
+    """The VPC.
+
+    Attributes:
+        cidr: a private network, /16 to /22, that overlaps none of the site; stated for an adopted
+            VPC, too: the site routes to it.
+        flow_logs_days: how long its flow logs are kept.
+    """
 
     cidr: IPv4Network
     flow_logs_days: Retention = 90
@@ -58,9 +67,12 @@ class Network(Configured):
 
 
 class Lustre(Configured):
-    """A file system for training, filled from the data sets' bucket. Sizes in GiB.
+    """A file system for training, filled from the data sets' bucket.
 
-    `throughput` is in MB/s for each TiB: 125, 250, 500 or 1000 (FSx, PERSISTENT_2).
+    Attributes:
+        capacity_gib: its size: 1200, or a multiple of 2400.
+        throughput: MB/s for each TiB: 125, 250, 500 or 1000 (FSx, PERSISTENT_2).
+        efa: whether its clients may use EFA; it is then larger, as FSx wants.
     """
 
     capacity_gib: Annotated[int, Field(ge=1200)] = 1200
@@ -211,7 +223,12 @@ class SiteHosts(Configured):
 
 
 class Identity(Configured):
-    """Who may do what. No user and no static key is ever made."""
+    """Who may do what. No user and no static key is ever made.
+
+    Attributes:
+        github: workflows of a repository.
+        site_hosts: hosts of the site.
+    """
 
     github: GitHub | None = None
     site_hosts: SiteHosts | None = None
@@ -221,13 +238,23 @@ Domain = Annotated[str, Field(pattern=r"^[a-z0-9-]+(\.[a-z0-9-]+)+$")]
 
 
 class Resolver(Configured):
-    """Names over the link. `forward` maps the site's domains to its name servers."""
+    """Names over the link.
+
+    Attributes:
+        forward: the site's domains, each with its name servers.
+    """
 
     forward: Mapping[Domain, tuple[IPv4Address, ...]] = Field(default_factory=dict)
 
 
 class Audit(Configured):
-    """What is written down about the environment, and for how long (days)."""
+    """What is written down about the environment.
+
+    Attributes:
+        logs_days: how long logs are kept.
+        trail: whether CloudTrail writes down every call, signed.
+        detector: whether GuardDuty looks for misuse.
+    """
 
     logs_days: Retention = 90
     trail: bool = True

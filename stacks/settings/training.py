@@ -25,21 +25,34 @@ LONGEST_BLOCK_DAYS = 182
 
 
 class OnDemand(Configured):
-    """Whatever is free now, at the list price, in `zone` or in any."""
+    """Whatever is free now, at the list price.
+
+    Attributes:
+        zone: the one in which machines stand; any, if not given.
+    """
 
     kind: Literal["onDemand"] = "onDemand"
     zone: Zone | None = None
 
 
 class Spot(Configured):
-    """What nobody else wants, until somebody does. Several types in a pool are its fallback."""
+    """What nobody else wants, until somebody does. Several types in a pool are its fallback.
+
+    Attributes:
+        zone: the one in which machines stand; any, if not given.
+    """
 
     kind: Literal["spot"]
     zone: Zone | None = None
 
 
 class Reservation(Configured):
-    """A targeted on-demand capacity reservation: made here, or adopted by `id`."""
+    """A targeted on-demand capacity reservation: made here, or adopted by `id`.
+
+    Attributes:
+        zone: where the reserved machines are.
+        id: of a reservation that is there already.
+    """
 
     kind: Literal["reservation"]
     zone: Zone
@@ -350,7 +363,13 @@ def _names(path: str, wanted: list[str], given: Mapping[str, object]) -> Iterato
 
 
 class Training(Configured):
-    """Where models are trained. `hours_per_month` is what the costs of a month are told for."""
+    """Where models are trained.
+
+    Attributes:
+        ec2: on single machines, or few, by AWS Batch.
+        eks: over several machines, on Kubernetes.
+        hours_per_month: what the costs of a month are told for.
+    """
 
     ec2: Ec2 | None = None
     eks: Eks | None = None

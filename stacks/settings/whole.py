@@ -38,6 +38,17 @@ class Settings(Configured):
         account: the only AWS account that may be touched; None means any, in a rehearsal.
         residency: the regions in which its data may be.
         zones: two or three availability zones.
+        tags: what every resource carries.
+        network: the VPC.
+        storage: buckets, image repositories and the file system.
+        training: pools of GPUs.
+        registry: the model registry, its own or another environment's.
+        identity: who may do what.
+        resolver: names over the link.
+        streams: records between site and cloud; they need `identity.siteHosts`.
+        audit: what is written down.
+        budget: the month's money.
+        adopt: what a landing zone owns and is taken by id.
         accounts: other accounts in which Landfall does its part; `network` is known.
         protect: whether stateful resources are protected and retained.
     """
