@@ -48,7 +48,7 @@ def problems(root: Path, hosts: SiteHosts) -> Iterator[Problem]:
     }
     for key, (name, kind) in files.items():
         if name is not None and (message := _wrong(root, name, kind)):
-            yield Problem(path=f"identity.siteHosts.{key}", message=f"{name} {message}")
+            yield Problem(path=f"landfall:identity.siteHosts.{key}", message=f"{name} {message}")
 
 
 def _wrong(root: Path, name: str, kind: str) -> str | None:

@@ -11,7 +11,6 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from landfall.errors import Problem
 from landfall.model.classification import Classification
 from landfall.model.stream import Direction, Stream
 from stacks.anywhere import NAME_KEY, SiteHosts, SiteHostsArgs
@@ -19,7 +18,7 @@ from stacks.github import GitHubAccess, GitHubAccessArgs
 from stacks.images import Images, ImagesArgs
 from stacks.lustre import Lustre, LustreArgs
 from stacks.offline import OfflineCloud
-from stacks.registry import OUTPUT, Registry, RegistryArgs, missing, other
+from stacks.registry import OUTPUT, Registry, RegistryArgs, other
 from stacks.settings import parts
 from stacks.storage import Buckets, BucketsArgs
 from stacks.streams import Streams, StreamsArgs
@@ -432,20 +431,3 @@ def test_another_environment_uses_the_registry_through_its_outputs(standing: Reh
     found = stack.up().outputs
     assert found["url"].value == f"https://registry.{DOMAIN}"
     assert found["password_arn"].value.startswith("arn:aws:secretsmanager:")
-
-
-@pytest.mark.parametrize(
-    ("environment", "stacks", "problem"),
-    [
-        ("prod", {"dev", "prod"}, None),
-        (None, set(), None),
-        ("prod", {"dev"}, "there is no stack prod to take the registry of; there are: dev"),
-        ("prod", set(), "there is no stack prod to take the registry of; there are: none"),
-    ],
-)
-def test_a_stack_that_is_not_there_is_told_before_the_engine_starts(
-    environment: str | None, stacks: set[str], problem: str | None
-) -> None:
-    settings = parts.Registry(environment=environment) if environment else None
-    wanted = [Problem(path="landfall:registry.environment", message=problem)] if problem else []
-    assert list(missing(settings, stacks)) == wanted
