@@ -71,6 +71,13 @@ def _same_truth(old: Any, new: Any) -> bool:
     return any({old, new} <= texts for texts in (TRUE_TEXTS, FALSE_TEXTS))
 
 
+def _same_json(old: Any, new: Any) -> bool:
+    try:
+        return bool(_parsed(old) == _parsed(new))
+    except ValueError:
+        return False
+
+
 def _same_number(old: Any, new: Any) -> bool:
     try:
         return float(old) == float(new)
@@ -117,6 +124,8 @@ _DOCUMENTS = frozenset(
 )  # fmt: skip
 
 _BY_NAME: Mapping[tuple[str, str], Equality] = {
+    ("aws:cloudformation/stack:Stack", "policyBody"): _same_json,
+    ("aws:cloudformation/stack:Stack", "templateBody"): _same_json,
     ("aws:budgets/budget:Budget", "limitAmount"): _same_number,
     ("aws:budgets/budget:Budget", "plannedLimits[].amount"): _same_number,
     ("aws:ec2/defaultNetworkAcl:DefaultNetworkAcl", "egress[].action"): _same_name,

@@ -1,4 +1,4 @@
-"""AWS's own rules, per resource type, from `data/aws_semantics.json`.
+"""AWS's own rules, per resource type, from `data/aws_semantics.json` and `data/additions.toml`.
 
 The table says which changes replace a resource, what defaults and names the provider fills in, and
 what AWS computes. Its `source` part names the provider release and the commits that it was read
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 TABLE = Path(__file__).parent / "data" / "aws_semantics.json"
+ADDITIONS = Path(__file__).parent / "data" / "additions.toml"
 
 PROVIDER_REGION = "{provider region}"
 """How the table writes a default that is the provider's region."""
@@ -94,9 +96,15 @@ def rules(token: str) -> Rules:
 
 @cache
 def table() -> Mapping[str, Any]:
-    """The whole table, as it is on disk."""
-    found: Mapping[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
-    return found
+    """The whole table, with the types that were added to it."""
+    found: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return found | {"types": found["types"] | additions()}
+
+
+@cache
+def additions() -> Mapping[str, Any]:
+    """The types that the first table lacks, each with its source and its confidence."""
+    return tomllib.loads(ADDITIONS.read_text(encoding="utf-8"))
 
 
 def _rules(token: str, entry: Mapping[str, Any]) -> Rules:

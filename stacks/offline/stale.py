@@ -138,6 +138,9 @@ STALE: Mapping[str, Mapping[str, Stale]] = {
         "qualifiedArn": _published,
         "qualifiedInvokeArn": _published,
     },
+    "aws:cloudformation/stack:Stack": {
+        "outputs": _anything_but("name", "region", "timeoutInMinutes"),
+    },
     "aws:ssm/document:Document": {
         name: _DOCUMENT
         for name in ("defaultVersion", "documentVersion", "hash", "latestVersion", "parameters")
