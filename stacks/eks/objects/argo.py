@@ -52,11 +52,9 @@ def objects(facts: Facts) -> Iterator[Manifest]:
 
 
 def _project(argo: Argo) -> Manifest:
+    charts = sorted({each.repository.rpartition("/")[0] for each in argo.charts.values()})
     spec = {
-        "sourceRepos": [
-            argo.repository,
-            *sorted({each.repository for each in argo.charts.values()}),
-        ],
+        "sourceRepos": [argo.repository, *charts],
         "destinations": [
             {"server": HERE, "namespace": each}
             for each in sorted({NAMESPACE, TRAINING, *INTO.values()})

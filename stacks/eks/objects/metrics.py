@@ -23,8 +23,8 @@ COUNTERS = {
     "DCGM_FI_DEV_GPU_TEMP": ("gauge", "Temperature in degrees Celsius."),
     "DCGM_FI_DEV_POWER_USAGE": ("gauge", "Power in watts."),
     "DCGM_FI_DEV_CLOCKS_EVENT_REASONS": ("gauge", "Why clocks are held back."),
-    "DCGM_FI_DEV_FB_USED": ("gauge", "Memory in use, MiB."),
-    "DCGM_FI_DEV_GPU_UTIL": ("gauge", "Share of time with a kernel running, percent."),
+    "DCGM_FI_DEV_FB_USED": ("gauge", "Memory in use in MiB."),
+    "DCGM_FI_DEV_GPU_UTIL": ("gauge", "Percent of the time with a kernel running."),
     "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE": ("gauge", "Share of cycles with tensor cores at work."),
     "DCGM_FI_PROF_DRAM_ACTIVE": ("gauge", "Share of cycles with memory at work."),
 }
