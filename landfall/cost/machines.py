@@ -114,7 +114,7 @@ def bought(machine: Machine, hours: float, *, purchase: str, region: str, note: 
     blind = [use.item for use in uses if price_of(use, region) < 0 and use is not dearest]
     notes = [
         note,
-        "in a reservation, which is billed by itself" if machine.reserved else "",
+        "in a reservation, which is billed where it is declared" if machine.reserved else "",
         machine.note,
         f"dearest of {len(uses)} types" if len(uses) > 1 else "",
         f"no price of {', '.join(blind)}" if blind else "",
