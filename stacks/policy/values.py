@@ -49,11 +49,17 @@ MARKS = frozenset(
 (pulumi sdk, resource/plugin/rpc.go)."""
 
 
+SIGNATURE = "4dabf18193072939515e22adb298388d"
+"""The key of an object that stands for a special value, a secret say (pulumi sdk, resource.Sig)."""
+
+
 def plain(value: Any) -> Any:
-    """Engine values as plain ones: marks become `UNKNOWN`, at any depth."""
+    """Engine values as plain ones, at any depth: marks become `UNKNOWN`, secrets their value."""
     if isinstance(value, str):
         return UNKNOWN if value in MARKS else value
     if isinstance(value, Mapping):
+        if SIGNATURE in value:
+            return plain(value.get("value"))
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [plain(each) for each in value]
