@@ -24,8 +24,7 @@ ADMINISTRATOR = "registry-admin"
 """The first user. It exists to make the others; its password is in Secrets Manager alone."""
 
 FOLDER = "/run/landfall"
-TEMPORARY = "/tmp"  # noqa: S108 - the container's own, not shared with anyone
-"""The two folders that can be written; the rest of the container's files cannot."""
+"""The one folder that can be written; the rest of the container's files cannot."""
 
 AUTHORITIES = "/etc/ssl/rds/global-bundle.pem"
 """Where the image has the certificates of RDS's authorities, to know the database by."""
@@ -97,6 +96,7 @@ def environment(server: Server, *, folder: str = FOLDER) -> dict[str, str]:
             administrator=ADMINISTRATOR,
         ),
         "HOME": folder,
+        "TMPDIR": folder,
         "MLFLOW_BACKEND_STORE_URI": server.database,
         "MLFLOW_AUTH_CONFIG_PATH": f"{folder}/basic_auth.ini",
         # Requests for another name are refused: a page elsewhere cannot rebind its own to us.
@@ -180,7 +180,8 @@ def containers(
     return json.dumps([container])
 
 
-VOLUMES: Mapping[str, str] = {"run": FOLDER, "temporary": TEMPORARY}
+VOLUMES: Mapping[str, str] = {"run": FOLDER}
+"""Where the task's own, encrypted storage is mounted, by volume."""
 
 
 def task_policy(*, bucket_arn: str, key_arn: str) -> str:

@@ -26,14 +26,21 @@ HostName = Annotated[
 ]
 
 
-def command(host: HostName, env: EnvironmentName = "dev") -> None:
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would change; change nothing.")]
+
+
+def command(host: HostName, env: EnvironmentName = "dev", dry_run: DryRun = False) -> None:
     """Write HOST among the revoked hosts of ENV, and say what is left to do."""
-    from stacks.settings.revocation import revoke
+    from stacks.settings import revocation
 
     environment = find(env)
-    tell = reporter()
-    if revoke(environment, host):
-        tell.say(f"{host} is revoked in {environment.stack_file.name}.")
+    tell, name = reporter(), environment.stack_file.name
+    if dry_run:
+        there = revocation.plan(environment, host) is None
+        tell.say(f"{host} {'is revoked already' if there else 'would be revoked'} in {name}.")
+        return
+    if revocation.revoke(environment, host):
+        tell.say(f"{host} is revoked in {name}.")
     else:
-        tell.say(f"{host} was revoked already in {environment.stack_file.name}.")
+        tell.say(f"{host} was revoked already in {name}.")
     tell.say(f"It takes effect with: landfall up {env}")

@@ -32,12 +32,24 @@ def revoke(environment: Environment, host: str) -> bool:
     Raises:
         InvalidInput: the environment lets no hosts in, or not this one; or its file is wrong.
     """
+    text = plan(environment, host)
+    if text is not None:
+        files.write(environment.stack_file, text)
+    return text is not None
+
+
+def plan(environment: Environment, host: str) -> str | None:
+    """What the stack's file will be. None where `host` is among the revoked hosts already.
+
+    Raises:
+        InvalidInput: as `revoke`.
+    """
     path = environment.stack_file
     hosts = _hosts(environment)
     if host not in hosts.hosts:
         raise InvalidInput(path.name, [_unknown(host, hosts.hosts)])
     if host in hosts.revoked:
-        return False
+        return None
     before = path.read_text(encoding="utf-8")
     after = with_revoked(before, host)
     if yaml.safe_load(after) != _wanted(before, host):
@@ -45,8 +57,7 @@ def revoke(environment: Environment, host: str) -> bool:
             f"{path.name}: {host} could not be written to {'.'.join(WAY)}.{KEY}",
             hint=f"Add it by hand: {KEY}: [{', '.join([*hosts.revoked, host])}]",
         )
-    files.write(path, after)
-    return True
+    return after
 
 
 def with_revoked(text: str, host: str) -> str:

@@ -65,10 +65,10 @@ def test_secrets_come_by_reference_and_never_as_values() -> None:
     assert set(by_name).isdisjoint(each["name"] for each in found["environment"])
 
 
-def test_only_two_folders_can_be_written() -> None:
+def test_only_one_folder_can_be_written() -> None:
     found = container()
     assert found["readonlyRootFilesystem"] is True
-    assert {each["containerPath"] for each in found["mountPoints"]} == {"/run/landfall", "/tmp"}
+    assert {each["containerPath"] for each in found["mountPoints"]} == {"/run/landfall"}
 
 
 @pytest.mark.parametrize("password", ["plain", "100%s"])

@@ -144,6 +144,9 @@ def test_the_command_says_what_is_left_to_do(
     prod = Environment(name="prod", root=checkout)
     monkeypatch.setattr(command, "find", lambda _name: prod)
     host = hosts(prod).hosts[0]
+    shown = CliRunner().invoke(app, ["revoke", host, "prod", "--dry-run"])
+    assert f"{host} would be revoked in Pulumi.prod.yaml" in shown.output
+    assert hosts(prod).revoked == ()
     for words in ("is revoked in", "was revoked already in"):
         result = CliRunner().invoke(app, ["revoke", host, "prod"])
         assert result.exit_code == 0, result.output
