@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -103,15 +104,16 @@ def load(
     """
     path = folder / f"{environment}.yaml"
     found = parse(PolicySettings, read_yaml(path), source=str(path))
-    unknown = {
-        f"exemptions.{index}.rule": each.rule
+    unknown = [
+        Problem(path=f"exemptions.{index}.rule", message=_no_such_rule(each.rule, rules))
         for index, each in enumerate(found.exemptions)
         if rules and each.rule not in rules
-    }
+    ]
     if unknown:
-        raise InvalidInput(str(path), _no_such_rules(unknown))
+        raise InvalidInput(str(path), unknown)
     return found
 
 
-def _no_such_rules(named: Mapping[str, str]) -> list[Problem]:
-    return [Problem(path=path, message=f"no rule is named {name}") for path, name in named.items()]
+def _no_such_rule(name: str, rules: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, rules, n=1)
+    return f"no rule is named {name}{f'; did you mean {close[0]}?' if close else ''}"

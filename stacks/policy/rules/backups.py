@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stacks.policy.rule import Finding, Resource, Rule, Severity, Stack, expect, given, undecided
 from stacks.policy.settings import PolicySettings
-from stacks.policy.values import UNKNOWN, truth
+from stacks.policy.values import UNKNOWN
 
 DAYS = {
     "aws:rds/instance:Instance": "backupRetentionPeriod",
@@ -31,9 +31,12 @@ def check(stack: Stack, settings: PolicySettings) -> Iterator[Finding]:
         yield from expect(each, path, True, message="must be true", urn=each.urn)
     for each in stack.of(EFS):
         policies = stack.attached(EFS_POLICY, "fileSystemId", each)
-        if not any(_enabled(policy) for policy in policies):
+        if not policies:
             message = "has no backup policy; declare one with status ENABLED"
             yield Finding(path="", message=message, urn=each.urn)
+        for policy in policies:
+            path = "backupPolicy.status"
+            yield from expect(policy, path, "ENABLED", message="must be ENABLED", urn=policy.urn)
 
 
 def _days(resource: Resource, path: str, wanted: int) -> Iterator[Finding]:
@@ -43,11 +46,6 @@ def _days(resource: Resource, path: str, wanted: int) -> Iterator[Finding]:
     elif (days or 0) < wanted:
         message = f"is {days or 0:g} days; {wanted} or more are needed"
         yield Finding(path=path, message=message, urn=resource.urn)
-
-
-def _enabled(policy: Resource) -> bool:
-    status = (policy.props.get("backupPolicy") or {}).get("status")
-    return bool(truth(status) == "ENABLED")
 
 
 RULE = Rule(

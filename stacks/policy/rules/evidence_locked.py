@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from stacks.policy.rule import Finding, Resource, Rule, Severity, Stack, expect, names, undecided
 from stacks.policy.settings import PolicySettings
-from stacks.policy.values import NotYetKnown
+from stacks.policy.values import UNKNOWN, NotYetKnown
 
 BUCKET = "aws:s3/bucket:Bucket"
 TRAIL = "aws:cloudtrail/trail:Trail"
@@ -34,7 +34,11 @@ def _locked(stack: Stack, bucket: Resource, days: int) -> Iterator[Finding]:
         message = f"holds evidence; declare an object lock of {days} days or more"
         yield Finding(path="", message=message, urn=bucket.urn)
     for lock in locks:
-        kept = _days(lock)
+        try:
+            kept = _days(lock)
+        except NotYetKnown:
+            yield undecided("rule.defaultRetention", urn=lock.urn)
+            continue
         if kept < days:
             message = f"locks for {kept} days; {days} are needed"
             yield Finding(path="rule.defaultRetention", message=message, urn=lock.urn)
@@ -42,6 +46,8 @@ def _locked(stack: Stack, bucket: Resource, days: int) -> Iterator[Finding]:
 
 def _days(lock: Resource) -> int:
     kept = (lock.props.get("rule") or {}).get("defaultRetention") or {}
+    if UNKNOWN in kept.values():
+        raise NotYetKnown
     return int(kept.get("days") or 0) + 365 * int(kept.get("years") or 0)
 
 

@@ -19,7 +19,7 @@ PARAMETER = "aws:ssm/parameter:Parameter"
 
 def check(resource: Resource, _: PolicySettings) -> Iterator[Finding]:
     """A value in one of these places would be in the state; known or not makes no difference."""
-    if resource.type == PARAMETER and resource.props.get("type") != "SecureString":
+    if resource.type == PARAMETER and resource.props.get("type") in ("String", "StringList"):
         return
     for path in PATHS[resource.type]:
         # An empty text is what the engine sends for a pre-shared key that AWS makes.

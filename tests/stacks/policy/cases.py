@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from stacks.policy.values import UNKNOWN, NotYetKnown
 FOLDER = Path(__file__).parent / "cases"
 STRICT = Path(__file__).parent / "strict.yaml"
 REFERENCE = re.compile(r"\$\{(\w+)\.(\w+)\}")
+ELSEWHERE = "urn:pulumi:dev::test::aws:ssm/parameter:Parameter::"
 PROVIDER = {
     "region": "eu-central-1",
     "defaultTags": {"tags": {"landfall:environment": "dev", "landfall:site": "rack"}},
@@ -95,10 +96,19 @@ def strict(changes: Mapping[str, Any] | None = None) -> PolicySettings:
     return parse(PolicySettings, written, source="strict.yaml")
 
 
-def findings(rule: Rule, case: Case) -> list[Finding]:
-    """What a rule finds in a case, as in a first preview: no output of anything is known."""
+def findings(
+    rule: Rule, case: Case, *, instead: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[Finding]:
+    """What a rule finds in a case, as in a first preview: no output of anything is known.
+
+    `instead` has other properties for some resources; they refer to what the case's refer to, or
+    to something else.
+    """
     settings = strict(case.settings)
     made = {name: _resource(case, name) for name in case.resources}
+    for name, props in (instead or {}).items():
+        uses = {prop: made[name].uses.get(prop) or [f"{ELSEWHERE}{prop}"] for prop in props}
+        made[name] = replace(made[name], props=props, uses=uses)
     if rule.check_stack is not None:
         sent: dict[str, list[Resource]] = {}
         for each in made.values():
@@ -137,7 +147,7 @@ def _resource(case: Case, name: str) -> Resource:
         type=declared.type,
         name=name,
         urn=urn(case, name),
-        props=_unknown(declared.props),
+        props=unknown(declared.props),
         provider=declared.provider,
         uses=uses,
     )
@@ -148,9 +158,10 @@ def references(value: Any) -> list[str]:
     return [found[0] for found in REFERENCE.findall(str(value))]
 
 
-def _unknown(value: Any) -> Any:
+def unknown(value: Any) -> Any:
+    """A property as the engine has it in a first preview."""
     if isinstance(value, str):
         return UNKNOWN if value == "???" or REFERENCE.search(value) else value
     if isinstance(value, dict):
-        return {name: _unknown(each) for name, each in value.items()}
-    return [_unknown(each) for each in value] if isinstance(value, list) else value
+        return {name: unknown(each) for name, each in value.items()}
+    return [unknown(each) for each in value] if isinstance(value, list) else value
