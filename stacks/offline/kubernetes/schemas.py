@@ -18,7 +18,7 @@ from referencing import Registry, Resource
 
 from stacks.offline.kubernetes.crds import definitions
 
-VERSION = "1.35"
+VERSION = "1.34"
 """The Kubernetes release whose schemas are used where nobody says which."""
 
 TABLE = Path(__file__).parents[1] / "data" / "kubernetes.toml"

@@ -44,9 +44,9 @@ def test_case(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("api_version", "name", "version", "said"),
     [
-        ("example.com/v1", "Thing", "1.35", "no schema of Thing in example.com/v1"),
-        ("kueue.x-k8s.io/v9", "LocalQueue", "1.35", "is served as kueue.x-k8s.io/v1beta1"),
-        ("example.com/v1", "Deployment", "1.35", "no schema of Deployment in example.com/v1"),
+        ("example.com/v1", "Thing", "1.34", "no schema of Thing in example.com/v1"),
+        ("kueue.x-k8s.io/v9", "LocalQueue", "1.34", "is served as kueue.x-k8s.io/v1beta1"),
+        ("example.com/v1", "Deployment", "1.34", "no schema of Deployment in example.com/v1"),
         ("v1", "Pod", "1.99", "Kubernetes 1.99: there are schemas of 1.25 to "),
     ],
 )
