@@ -184,7 +184,7 @@ def described(rule: Rule) -> wire.PolicyInfo:
         framework=wire.PolicyComplianceFramework(name=NIST, reference=", ".join(controls)),
         tags=[f"supports {control}" for control in rule.supports],
         remediation_steps=rule.remedy,
-        url=f"docs/policy.md#{rule.name}",
+        url="docs/policy.md",
     )
 
 
