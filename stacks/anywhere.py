@@ -33,6 +33,9 @@ NAME_KEY = "aws:PrincipalTag/x509Subject/CN"
 """Where a session carries its certificate's common name (Roles Anywhere user guide, trust model).
 """
 
+MINUTES = 60
+"""Of an hour."""
+
 SESSION = ["sts:AssumeRole", "sts:SetSourceIdentity", "sts:TagSession"]
 
 
@@ -138,6 +141,8 @@ class SiteHosts(pulumi.ComponentResource):
             trust=self.anchor_arn.apply(partial(trust, hosts=hosts.hosts, revoked=hosts.revoked)),
             policy=policy,
             opts=self._child,
+            # A role's sessions are as long as the profile's, or it refuses to make one.
+            hours=-(-hosts.session_minutes // MINUTES),
         )
 
     def _reading(self) -> pulumi.Output[str]:

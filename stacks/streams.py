@@ -17,7 +17,9 @@ from stacks.statements import allow, deny, document
 
 PUT = ["kinesis:PutRecord", "kinesis:PutRecords"]
 
-GET = ["kinesis:GetRecords", "kinesis:GetShardIterator", "kinesis:SubscribeToShard"]
+GET = ["kinesis:GetRecords", "kinesis:GetShardIterator"]
+"""Reading in turns: a stream's own policy cannot speak of consumers with a way of their own
+(Kinesis developer guide, resource-based policies), so there are none."""
 
 LOOK = ["kinesis:DescribeStreamSummary", "kinesis:ListShards"]
 
@@ -64,7 +66,8 @@ class Streams(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._args = args
         made = {each.name: self._stream(each) for each in args.streams}
-        arns = {each: stream.arn for each, stream in made.items()}
+        # As Kinesis will name them, so that a plan shows what each side may do.
+        arns = {each: self._arn(each) for each in made}
         cloud = role(
             f"{name}-cloud",
             args.place,
@@ -79,10 +82,17 @@ class Streams(pulumi.ComponentResource):
             opts=self._child,
         )
         for each in args.streams:
-            self._one_way(each, arns[each.name], cloud=cloud.arn)
+            self._one_way(each, made[each.name].arn, cloud=cloud.arn)
         self.names = {each: stream.name for each, stream in made.items()}
         self.cloud_role_arn = cloud.arn
         self.register_outputs({"names": self.names})
+
+    def _arn(self, name: str) -> pulumi.Output[str]:
+        place = self._args.place
+        called = place.name(name)
+        return place.account.apply(
+            lambda own: f"arn:aws:kinesis:{place.region}:{own}:stream/{called}"
+        )
 
     def _stream(self, stream: Stream) -> KinesisStream:
         place = self._args.place
@@ -155,7 +165,7 @@ def side_policy(*, put: Sequence[str], get: Sequence[str], key_arn: str) -> str:
         ]
     if get:
         found += [
-            allow("Get", GET, [*get, *(f"{arn}/consumer/*" for arn in get)]),
+            allow("Get", GET, get),
             allow("Decrypt", ["kms:Decrypt"], [key_arn]),
         ]
     return document(*found, allow("Look", LOOK, [*put, *get]))

@@ -116,7 +116,9 @@ def program(wanted: Wanted) -> Program:
             "hosts",
             SiteHostsArgs(
                 place=place,
-                hosts=parts.SiteHosts(authority_arn=AUTHORITY, hosts=HOSTS, revoked=wanted.revoked),
+                hosts=parts.SiteHosts(
+                    authority_arn=AUTHORITY, hosts=HOSTS, revoked=wanted.revoked, session_minutes=90
+                ),
                 authority=None,
                 revocation_list="-----BEGIN X509 CRL-----",
                 artifacts=buckets.artifacts,
@@ -393,6 +395,13 @@ def test_hosts_read_what_was_released_and_nothing_else(protected: auto.Deploymen
         target = f"{bucket}/{key}"
         assert allowed(rights, action="s3:GetObject", resource=target, context=who) is reads
         assert not allowed(rights, action="s3:PutObject", resource=target, context=who)
+
+
+def test_a_session_is_as_long_as_was_asked(protected: auto.Deployment) -> None:
+    profile = inputs(protected, "aws:rolesanywhere/profile:Profile", "hosts")
+    assert profile["durationSeconds"] == 90 * 60
+    reader = inputs(protected, "aws:iam/role:Role", "hosts-reader")
+    assert reader["maxSessionDuration"] == 2 * 3600
 
 
 def test_streams_flow_one_way(protected: auto.Deployment) -> None:

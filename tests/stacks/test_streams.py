@@ -22,7 +22,7 @@ EVERYTHING = side_policy(put=[UP, DOWN], get=[UP, DOWN], key_arn=KEY)
         (SITE, "kinesis:PutRecord", True),
         (SITE, "kinesis:PutRecords", True),
         (SITE, "kinesis:GetRecords", False),
-        (SITE, "kinesis:SubscribeToShard", False),
+        (SITE, "kinesis:GetShardIterator", False),
         (CLOUD, "kinesis:GetRecords", True),
         (CLOUD, "kinesis:PutRecord", False),
         (f"arn:aws:iam::{ACCOUNT}:role/other", "kinesis:GetRecords", False),
