@@ -33,7 +33,7 @@ from stacks.policy import settings as limits
 from stacks.policy.changes import forbidden
 from stacks.program import deploy
 from stacks.registry import missing
-from stacks.settings import Settings, check_file
+from stacks.settings import Inputs, Settings, check_file
 from stacks.toolchain import QUIET, Toolchain, policy_starter
 
 PROJECT = "landfall"
@@ -116,7 +116,7 @@ def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
         CommandFailed: the engine or the program failed; the message has its diagnostics.
         InvalidInput: the configuration, or the environment's policy file, is wrong.
     """
-    check(session)
+    settings = check(session).settings
     packs = session.policy_packs
     try:
         _, collector = _run(
@@ -126,9 +126,10 @@ def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
         )
     except _Forbidden as error:
         collector = error.collector
+    collector.price(settings.training.hours_per_month)
     if session.policies is not None:
-        settings = limits.load(session.environment.name, session.policies / "environments")
-        collector.policy_failures += forbidden(collector.changes, settings)
+        allowed = limits.load(session.environment.name, session.policies / "environments")
+        collector.policy_failures += forbidden(collector.changes, allowed)
     return collector
 
 
@@ -162,7 +163,7 @@ def up(session: Session, *, on_event: Listener | None = None) -> dict[str, objec
     return _plain(done.outputs)
 
 
-def check(session: Session) -> None:
+def check(session: Session) -> Inputs:
     """Look at the configuration, the site and the stacks that are referred to, without an engine.
 
     Raises:
@@ -174,14 +175,20 @@ def check(session: Session) -> None:
         if settings.registry and settings.registry.environment:
             yield from missing(settings.registry, _stacks(session))
 
-    check_file(environment, partial(session.cloud.problems, environment), references)
+    return check_file(environment, partial(session.cloud.problems, environment), references)
+
+
+def _folder(session: Session) -> Path | None:
+    """The folder of the session's state, where it is one of this machine."""
+    local = session.backend.startswith("file://")
+    return Path(session.backend.removeprefix("file://")) if local else None
 
 
 def _stacks(session: Session) -> list[str]:
     """The names of the stacks that the session's state has."""
-    if session.backend.startswith("file://"):
-        folder = Path(session.backend.removeprefix("file://")) / ".pulumi/stacks" / PROJECT
-        return sorted(path.stem for path in folder.glob("*.json"))
+    if folder := _folder(session):
+        stacks = folder / ".pulumi/stacks" / PROJECT
+        return sorted(path.stem for path in stacks.glob("*.json"))
     workspace = auto.LocalWorkspace(**vars(_options(session)))
     return sorted(each.name.rpartition("/")[2] for each in workspace.list_stacks())
 
@@ -322,13 +329,14 @@ def _failed(error: Exception, collector: Collector) -> LandfallError:
 @contextmanager
 def _only_one(session: Session) -> Iterator[None]:
     """Keep a second `up` away, and clear the lock of one that was killed."""
-    path = session.environment.work / "cloud.lock"
+    path = _folder(session) or session.environment.work
+    path = path / f"landfall-{session.environment.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)
     try:
         with lock:
-            if session.backend.startswith("file://"):
-                clear_dead_locks(Path(session.backend.removeprefix("file://")))
+            if folder := _folder(session):
+                clear_dead_locks(folder)
             yield
     except Timeout as error:
         raise Busy(

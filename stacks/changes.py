@@ -11,6 +11,7 @@ from typing import Any
 from pulumi.automation import DiffKind, EngineEvent, OpType, PolicyEvent, StepEventMetadata
 
 from landfall.model.change import SEVERITY_OF, Change, Detail, Half, Kind
+from stacks.prices import Sides
 
 SECRET_SIGNATURE = "4dabf18193072939515e22adb298388d"  # noqa: S105
 """The key that marks a secret in the engine's property values (pulumi sdk, resource.Sig)."""
@@ -64,6 +65,7 @@ class Collector:
         self.faulty: set[str] = set()
         self.policy_failures: list[str] = []
         self._undecided: Counter[str] = Counter()
+        self._sides = Sides(plain)
 
     def __call__(self, event: EngineEvent) -> None:
         """Take one event."""
@@ -84,6 +86,10 @@ class Collector:
             for name, number in sorted(self._undecided.items())
         ]
 
+    def price(self, training_hours: float) -> None:
+        """Say of each change what it is worth a month; training runs so many hours."""
+        self.changes = self._sides.price(self.changes, training_hours=training_hours)
+
     def _policy(self, event: PolicyEvent) -> None:
         if event.enforcement_level == "mandatory":
             name = (event.resource_urn or "").rpartition("::")[2]
@@ -96,12 +102,19 @@ class Collector:
     def _step(self, step: StepEventMetadata) -> None:
         done = operation(step)
         kind = KIND_OF.get(done, Kind.UNKNOWN)
+        if kind is not None or done == "same":
+            self._sides.take(identity(step), step)
         if done == "same":
             self.unchanged += 1
         elif kind is not None and step.type != "pulumi:pulumi:Stack":
             found = change(step, kind, self.environment)
             paths = [detail.path for detail in found.details]
             self.changes.append(doubted(found, self._doubts(step.type, done, paths)))
+
+
+def identity(step: StepEventMetadata) -> str:
+    """The id of a step's change: the same in every run."""
+    return f"cloud:{step.type}:{step.urn.rpartition('::')[2]}"
 
 
 def operation(step: StepEventMetadata) -> str:
@@ -116,7 +129,7 @@ def change(step: StepEventMetadata, kind: Kind, environment: str) -> Change:
     replaced_by = [detail.path for detail in details if detail.replaces] or list(step.keys or [])
     reasons = tuple(f"{path} changed" for path in replaced_by) if kind is Kind.REPLACE else ()
     return Change(
-        id=f"cloud:{step.type}:{name}",
+        id=identity(step),
         environment=environment,
         half=Half.CLOUD,
         target=f"{step.type} {name}",

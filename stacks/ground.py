@@ -61,7 +61,7 @@ def provider(
         name,
         region=settings.region,
         allowed_account_ids=[account] if account else None,
-        assume_roles=[{"role_arn": role}] if role else None,
+        assume_roles=[aws.ProviderAssumeRoleArgs(role_arn=role)] if role else None,
         default_tags={
             "tags": {
                 "landfall:environment": environment.name,

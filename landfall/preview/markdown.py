@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from landfall.model.change import Change, Half, Kind, Report, count
 from landfall.preview.order import worst_first
-from landfall.preview.wording import SIGN, TITLE, headline, of_half
+from landfall.preview.wording import SIGN, TITLE, headline, money, of_half
 
 MARKER = "<!-- landfall-preview:v1 environment={environment} -->"
 """The first line: by it, the comment of an environment is found again and kept up to date."""
@@ -91,6 +91,8 @@ def _section(report: Report, half: Half) -> str:
     for each in changes:
         lines.append(f"**{SIGN[each.kind]} {each.kind.value}** {code(each.target)}  ")
         lines.append(f"{escape(each.summary)}\n")
+        if worth := money(each.cost):
+            lines.append(f"- {worth} at list prices")
         lines += [f"- {escape(reason)}" for reason in each.reasons]
         body = _body(each)
         if body:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from landfall.model.change import Change, Half, Kind, Report, count
 from landfall.preview.order import worst_first
-from landfall.preview.wording import SIGN, TITLE, headline, of_half
+from landfall.preview.wording import SIGN, TITLE, headline, money, of_half
 
 NONE = "(none)"
 
@@ -65,6 +65,8 @@ def _print(change: Change, console: Console) -> None:
     title = Text.assemble((f"{SIGN[change.kind]} {change.kind.value:8}", style), change.target)
     console.print(title)
     console.print(Text(f"           {change.summary}", style="dim"))
+    if worth := money(change.cost):
+        console.print(Text(f"           {worth} at list prices"))
     for reason in change.reasons:
         console.print(Text(f"           because {reason}"))
     for detail in change.details:

@@ -38,6 +38,11 @@ def headline(report: Report) -> str:
     return ", ".join(parts) if parts else "no changes"
 
 
+def money(usd: float | None) -> str:
+    """A difference a month in words, "" where there is none or it is not known."""
+    return f"{usd:+,.2f} USD a month" if usd is not None and round(usd, 2) else ""
+
+
 def of_half(report: Report, half: Half) -> list[Change]:
     """The changes of one half, in the report's order."""
     return [each for each in report.changes if each.half is half]

@@ -16,7 +16,7 @@ from landfall.model import site as sites
 from landfall.model.environment import Environment
 from landfall.model.parsing import problems_of, read_yaml
 from landfall.model.site import Site
-from stacks.settings import authority
+from stacks.settings import authority, price
 from stacks.settings.whole import Settings, problems
 
 NAMESPACE = "landfall"
@@ -53,6 +53,7 @@ def load(environment: Environment, written: Written | None = None, *further: Fur
     settings = _settings(written, found)
     if settings:
         found += [_named(each) for each in problems(settings, environment.name)]
+        found += [_named(each) for each in price.below(settings, site)] if site else []
         if hosts := settings.identity.site_hosts:
             found += [_named(each) for each in authority.problems(environment.root, hosts)]
         found += [each for check in further for each in check(settings)]

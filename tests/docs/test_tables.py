@@ -20,7 +20,7 @@ from landfall.model.classification import Classification
 from landfall.model.environment import ROOT
 from landfall.preview.wording import SIGN
 from landfall.registry import BYTES, CONTENT_DIGEST, Card
-from stacks.settings import Settings
+from stacks.settings import Settings, reference
 from tests import test_architecture
 from tests.docs.documents import document, documents
 
@@ -92,8 +92,13 @@ def test_configuration_keys() -> None:
     assert set(rows) == {info.alias or name for name, info in Settings.model_fields.items()}
     for name, default in rows.items():
         value = written[name].get("default", "required")
-        shown = {"": "empty", True: "true", False: "false"}.get(value, str(value))
+        shown = {"": "empty", "True": "true", "False": "false"}.get(str(value), str(value))
         assert default == shown, name
+
+
+def test_every_key_of_the_configuration_is_on_its_page() -> None:
+    assert reference.table() in (ROOT / "docs/configuration.md").read_text()
+    assert [row.path for row in reference.rows() if not row.what] == []
 
 
 def test_limits_of_the_gateway() -> None:

@@ -91,7 +91,7 @@ def generated() -> Iterator[dict[str, Any]]:
         for family, largest in largest_of_each_family().items():
             pool: dict[str, Any] = {"instanceTypes": [largest], "maxInstances": 2}
             if instance_types()[largest].efa:
-                pool["efa"] = True
+                pool |= {"efa": True, "capacity": {"kind": "onDemand", "zone": "eu-central-1a"}}
             yield {"name": f"{part}: {family}", "set": alone({family: pool}, part)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from landfall.model.change import SEVERITY_OF, Change, Half, Kind, Report
 from landfall.model.environment import Environment
 from landfall.preview.digest import digest
 from landfall.preview.mask import mask
+from landfall.preview.wording import money
 from stacks import automation
 from stacks.changes import Collector
 
@@ -67,7 +69,7 @@ def preview(environment: Environment, wanted: Wanted, tell: Reporter) -> Preview
                 changes += found.changes
                 unchanged[Half.CLOUD] = found.unchanged
                 policies += found.policy_failures
-                notes += [sentence, *found.policy_notes]
+                notes += [sentence, *_money(found), *found.policy_notes]
                 step.result = f"{_number(len(found.changes))}, {found.unchanged} unchanged"
         if Half.ENGINES in wanted.halves:
             with tell.step("engines: plan") as step:
@@ -111,6 +113,17 @@ def _cloud(
         ) as current:
             found = automation.preview(current, on_event=cloud.Counted(step))
             return found, current.cloud.sentence
+
+
+def _money(found: Collector) -> list[str]:
+    """What all changes together are worth a month, in a sentence."""
+    known = [each.cost for each in found.changes if each.cost is not None]
+    if not found.changes:
+        return []
+    unpriced = len(found.changes) - len(known)
+    more = f"; {_number(unpriced)} without a known price" if unpriced else ""
+    worth = money(math.fsum(known)) or "no difference"
+    return [f"Money, at dated list prices: {worth}{more}."]
 
 
 def _engines(environment: Environment, base: Path | None) -> Planned:
