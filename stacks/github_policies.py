@@ -106,6 +106,10 @@ ROLE_CHANGES = (
     "iam:UntagRole", "iam:UpdateAssumeRolePolicy", "iam:UpdateRole",
 )  # fmt: skip
 
+POLICY_CHANGES = ("iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy",
+                  "iam:DeletePolicyVersion", "iam:TagPolicy", "iam:UntagPolicy")  # fmt: skip
+"""A policy gives nothing until it is attached, and that needs the boundary."""
+
 ROLE_GRANTS = ("iam:AttachRolePolicy", "iam:CreateRole", "iam:PutRolePermissionsBoundary",
                "iam:PutRolePolicy")  # fmt: skip
 """What may be done with a role only where it has the boundary."""
@@ -202,6 +206,11 @@ def _roles(scope: Scope) -> list[Statement]:
         allow("RolesLook", ROLE_READS, ["*"]),
         allow("RolesChange", ROLE_CHANGES, [*names, service_roles]),
         allow("RolesGrant", ROLE_GRANTS, names, when=kept if scope.boundary_arn else None),
+        allow(
+            "PoliciesChange",
+            POLICY_CHANGES,
+            [f"arn:aws:iam::{scope.account}:policy{scope.role_path}*"],
+        ),
         allow("RolesPass", ["iam:PassRole"], names, when=passed),
     ]
     if scope.boundary_arn:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
+from moto.iam.policy_validation import IAMPolicyDocumentValidator
 
-from stacks.boundary import boundary
-from stacks.github_policies import Scope, apply_policy, preview_policy, trust
+from landfall.model.environment import ROOT
+from stacks.boundary import SERVICES, boundary
+from stacks.github_policies import ACTIONS, Scope, apply_policy, preview_policy, trust
 from tests.stacks.iam import allowed, denied
 
 ACCOUNT = "111122223333"
@@ -166,6 +169,54 @@ def test_nobody_changes_the_boundary_itself() -> None:
     for action in ("iam:CreatePolicyVersion", "iam:DeletePolicy", "iam:SetDefaultPolicyVersion"):
         assert denied(document, action=action, resource=BOUNDARY, context=HERE)
         assert not allowed(apply_policy(SCOPE), action=action, resource=BOUNDARY, context=HERE)
+
+
+PARTS_OF = {
+    "cloudwatch": ("cloudwatch", "logs", "events"),
+    "costexplorer": ("ce",),
+    "ec2transitgateway": ("ec2",),
+    "lb": ("elasticloadbalancing",),
+    "route53": ("route53", "route53resolver"),
+    "vpc": ("ec2",),
+}
+"""IAM's names of services, where the SDK's modules are called otherwise."""
+
+
+def used() -> set[str]:
+    """The services whose resources some module of `stacks` declares."""
+    text = "".join(path.read_text() for path in (ROOT / "stacks").rglob("*.py"))
+    modules = set(re.findall(r"\baws\.([a-z0-9]+)\.[A-Z]\w+", text))
+    return {each for module in modules for each in PARTS_OF.get(module, (module,))}
+
+
+def test_every_service_that_the_stacks_use_is_within_the_boundary_and_can_be_changed() -> None:
+    assert {"s3", "ec2", "rds", "rolesanywhere"} <= used()
+    assert used() <= set(SERVICES)
+    assert used() <= set(ACTIONS) | {"iam"}
+
+
+def test_a_policy_can_be_made_but_not_the_boundary_changed() -> None:
+    own = f"arn:aws:iam::{ACCOUNT}:policy/landfall/stop"
+    for action in ("iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:DeletePolicy"):
+        assert allowed(apply_policy(SCOPE), action=action, resource=own, context=HERE)
+        at_the_top = replace(SCOPE, role_path="/")
+        for scope in (SCOPE, at_the_top):
+            held = apply_policy(scope)
+            changed = action != "iam:CreatePolicy"
+            assert denied(held, action=action, resource=BOUNDARY, context=HERE) is changed
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        preview_policy(SCOPE),
+        apply_policy(SCOPE),
+        boundary(ACCOUNT, environment="prod", residency=("eu-central-1",)),
+    ],
+)
+def test_iam_would_take_the_document(document: str) -> None:
+    """The checks of a stand-in for IAM: names, effects, ARNs, operators."""
+    IAMPolicyDocumentValidator(document).validate()
 
 
 def test_the_policies_are_not_too_long_for_iam() -> None:
