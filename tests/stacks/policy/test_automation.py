@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,21 @@ def test_the_shipped_dev_stack_breaks_no_rule_and_leaves_nothing_undecided(
     assert again.policy_failures == []
     # What has no list price stays a note.
     assert [note for note in again.policy_notes if "monthly-cost-cap" not in note] == []
+
+
+def test_what_holds_data_is_not_deleted_unnamed(tmp_path: Path, dev: Environment) -> None:
+    strict = pack(tmp_path / "pack", {**SHIPPED, "stateful_replacement": False})
+    shipped = dev.stack_file.read_text()
+    dev.stack_file.write_text(shipped + "  landfall:storage: {repositories: [training, extra]}\n")
+    tools = toolchain.find(cache_folder())
+    assert tools is not None
+    with automation.offline(dev, tools, tmp_path / "state", policies=None) as session:
+        automation.up(session)
+        dev.stack_file.write_text(shipped)
+        judged = replace(session, policies=strict)
+        failures = automation.preview(judged).policy_failures
+        assert [line.partition(" would")[0] for line in failures] == [
+            "stateful-replacement: aws:ecr/repository:Repository::extra"
+        ]
+        with pytest.raises(PolicyViolation, match="1 policy failure; nothing was done"):
+            automation.up(judged)
