@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import cfnlint.api  # type: ignore[import-untyped]
 import pulumi
 import pytest
+from moto.iam.policy_validation import (
+    IAMPolicyDocumentValidator,
+    IAMTrustPolicyDocumentValidator,
+)
 from pulumi import automation as auto
 
 from landfall.model.classification import Classification
@@ -348,6 +353,24 @@ def test_no_secret_is_in_the_state(protected: auto.Deployment) -> None:
     assert all(arn.startswith("arn:aws:secretsmanager:") for arn in arns.values())
     template = json.loads(made["inputs"]["templateBody"])
     assert {each["DeletionPolicy"] for each in template["Resources"].values()} == {"Retain"}
+
+
+def test_iam_would_take_every_policy(protected: auto.Deployment) -> None:
+    """The checks of a stand-in for IAM: names, effects, ARNs, operators."""
+    for role in in_state(protected, "aws:iam/role:Role").values():
+        IAMTrustPolicyDocumentValidator(role["inputs"]["assumeRolePolicy"]).validate()
+    policies = in_state(protected, "aws:iam/rolePolicy:RolePolicy")
+    assert len(policies) == 8
+    for policy in policies.values():
+        IAMPolicyDocumentValidator(policy["inputs"]["policy"]).validate()
+
+
+def test_cloudformation_would_take_every_template(protected: auto.Deployment) -> None:
+    stacks = in_state(protected, "aws:cloudformation/stack:Stack")
+    assert set(stacks) == {"registry", "hosts-revoked"}
+    for stack in stacks.values():
+        found = cfnlint.api.lint_all(stack["inputs"]["templateBody"])
+        assert [str(each) for each in found if each.rule.id[0] in "EW"] == []
 
 
 def test_every_role_has_the_boundary_and_the_path(protected: auto.Deployment) -> None:
