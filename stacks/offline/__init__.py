@@ -1,4 +1,4 @@
-"""An AWS provider for Pulumi that needs no account: it rehearses plans, it does not emulate AWS.
+"""Providers for Pulumi that need no account: they rehearse plans, they do not emulate AWS.
 
 A real engine runs a real program against it (`OfflineCloud`), so `preview`, `up`, `refresh` and
 `destroy` work on a laptop and in a pull request. Nothing is created anywhere; what an `up` makes
@@ -8,13 +8,19 @@ What it knows, and from where:
 
 - **Which properties exist**, their types, and which are required: from the signatures of the
   installed `pulumi_aws` (`schema`, `check`). An unknown or wrong property is an error, all at once.
-- **What a change does**: update, replacement, nothing: from `data/aws_semantics.json`, read from
-  the Terraform provider's source (`semantics`, `compare`, `conditions`, `equality`, `diff`).
+- **What a change does**: update, replacement, nothing: from `data/aws_semantics.json` and
+  `data/additions.toml`, read from the Terraform provider's source (`semantics`, `compare`,
+  `conditions`, `equality`, `diff`).
+- **What AWS refuses** although the types are right: networks, tunnels, steps and pairs
+  (`constraints`), each rule with its source.
 - **What a provider fills in**: defaults, names, tags, region (`prepare`).
 - **What AWS answers**: ids, ARNs and addresses in AWS's form, the same in every run (`templates`,
-  `outputs`, `stale`, `vpn`), and the results of sixteen functions (`invokes`, `policy_document`).
+  `outputs`, `special`, `stale`, `vpn`), and the results of sixteen functions (`invokes`,
+  `policy_document`).
+- **What a Kubernetes object may look like**, and how it is rendered (`kubernetes`).
 
-Where it differs from the real provider, knowingly:
+The tables are those of one release of the SDK; `record` notices another. Where it differs from
+the real provider, knowingly:
 
 - It does not know what is in an account: quotas, names that are taken, images, drift. `refresh`
   finds nothing, and an import or a read of something outside the state is an error.

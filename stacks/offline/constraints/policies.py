@@ -78,7 +78,7 @@ def document(view: View) -> Iterator[Problem]:
     if length > kind.longest:
         message = f"has {length} characters; AWS takes {kind.longest}"
         yield Problem(path=kind.path, message=message)
-    if found.get("Version") not in VERSIONS:
+    if found.get("Version", VERSIONS[0]) not in VERSIONS:
         yield Problem(path=f"{kind.path}.Version", message=f"must be {VERSIONS[0]}")
     yield from _statements(found.get("Statement"), kind)
 

@@ -35,6 +35,9 @@ STEP_GIB: Mapping[tuple[str, int | None], int] = {
 
 OTHER_STEP_GIB = 2400
 
+EFA_STEP_GIB: Mapping[int, int] = {125: 38400, 250: 19200, 500: 9600, 1000: 4800}
+"""Steps with EFA, by throughput (FSx user guide, "Working with EFA-enabled file systems")."""
+
 IA_AFTER_DAYS = 30
 """Before STANDARD_IA and ONEZONE_IA (S3 user guide, lifecycle transitions)."""
 
@@ -66,12 +69,14 @@ def lustre_capacity(view: View) -> Iterator[Problem]:
     kind = view.get_or("deploymentType", SCRATCH[0])
     if None in (given, media, kind):
         return
-    key = ("HDD", view.get("perUnitStorageThroughput")) if media == "HDD" else (kind, None)
-    step = STEP_GIB.get(key, OTHER_STEP_GIB)
-    small = () if media == "HDD" else (SMALLEST_GIB, OTHER_STEP_GIB)
-    if given not in small and (given <= 0 or given % step):
-        first = f"{words(small, 'or')} or " if small else ""
-        message = f"must be {first}a multiple of {step} GiB, with {kind} on {media}"
+    throughput, efa = view.get("perUnitStorageThroughput"), view.get("efaEnabled") is True
+    key = ("HDD", throughput) if media == "HDD" else (kind, None)
+    step = EFA_STEP_GIB.get(throughput) if efa else STEP_GIB.get(key, OTHER_STEP_GIB)
+    small = () if media == "HDD" or efa else (SMALLEST_GIB, OTHER_STEP_GIB)
+    if step and given not in small and (given <= 0 or given % step):
+        first = f"{words(small)} or " if small else ""
+        what = f"{throughput} MB/s for each TiB and EFA" if efa else f"{kind} on {media}"
+        message = f"must be {first}a multiple of {step} GiB, with {what}"
         yield Problem(path="storageCapacity", message=message)
 
 
@@ -84,6 +89,9 @@ def lustre_features(view: View) -> Iterator[Problem]:
                 yield Problem(path=name, message=f"{kind} has none; take a persistent type")
     if view.get("efaEnabled") and kind not in (None, PERSISTENT[1]):
         yield Problem(path="efaEnabled", message=f"needs {PERSISTENT[1]}")
+    if view.get("efaEnabled") and not view.has("metadataConfiguration"):
+        message = "missing; with EFA it says what the metadata servers can do"
+        yield Problem(path="metadataConfiguration", message=message)
     for name in ("importPath", "exportPath"):
         if view.has(name) and kind == PERSISTENT[1]:
             message = f"{kind} has none; link the bucket with a data repository association"

@@ -123,6 +123,26 @@ def test_the_longest_endpoint_policy() -> None:
     assert found(20481) == ["policy: has 20481 characters; AWS takes 20480"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "media", "steps"),
+    [
+        ("PERSISTENT_1", "SSD", [50, 100, 200]),
+        ("PERSISTENT_1", "HDD", [12, 40]),
+        ("PERSISTENT_2", "SSD", [125, 250, 500, 1000]),
+    ],
+)
+def test_steps_of_throughput(kind: str, media: str, steps: list[int]) -> None:
+    def right(throughput: int) -> bool:
+        inputs = {
+            "deploymentType": kind,
+            "storageType": media,
+            "perUnitStorageThroughput": throughput,
+        }
+        return said({"type": "aws:fsx/lustreFileSystem:LustreFileSystem", "inputs": inputs}) == []
+
+    assert [throughput for throughput in range(0, 1100) if right(throughput)] == steps
+
+
 def test_types_without_rules() -> None:
     assert constraints.rules_of("aws:sns/topicPolicy:TopicPolicy") == ()
     assert within_limits in constraints.rules_of("aws:kms/key:Key")

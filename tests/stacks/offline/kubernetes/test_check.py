@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stacks.offline.kubernetes import check, schemas
 from stacks.offline.kubernetes.crds import FOLDER, closed_schema, definitions
@@ -88,6 +90,33 @@ def test_kinds_of_the_table_exist() -> None:
     folder = schemas._strict(schemas.VERSION)
     there = {path.name.partition("-")[0] for path in folder.iterdir()}
     assert [each for each in schemas.table()["cluster_scoped"] if each.lower() not in there] == []
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=4) | st.just(UNKNOWN),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(
+                ["name", "labels", "selector", "matchLabels", "template", "metadata", "a"]
+            ),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+@given(metadata=anything, spec=anything, old=anything)
+@settings(max_examples=200)
+def test_any_object_is_judged_without_falling_over(metadata: Any, spec: Any, old: Any) -> None:
+    for api_version, name in (("apps/v1", "Deployment"), ("kueue.x-k8s.io/v1beta1", "LocalQueue")):
+        thing = {"apiVersion": api_version, "kind": name, "metadata": metadata, "spec": spec}
+        before = {"metadata": metadata, "spec": old}
+        kind = schemas.kind(api_version, name)
+        for problem in check.problems(thing, before, kind, schemas.VERSION):
+            assert problem.message
 
 
 def test_a_structural_schema_is_closed() -> None:
