@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
 from stacks.eks.objects import Manifest
 
@@ -28,6 +27,9 @@ class Rendered(pulumi.ComponentResource):
         objects: Iterable[Manifest],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        # Imported here: an environment without a cluster needs none of it, and it takes a while.
+        import pulumi_kubernetes as kubernetes
+
         super().__init__("landfall:index:Rendered", name, {}, opts)
         provider = kubernetes.Provider(
             name, render_yaml_to_directory=folder, opts=pulumi.ResourceOptions(parent=self)

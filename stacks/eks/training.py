@@ -195,7 +195,6 @@ class EksTraining(pulumi.ComponentResource):
             environment=place.environment,
             cluster=place.name(self._name),
             region=place.region,
-            network=str(args.network.cidr),
             settings=settings,
             pools=pools,
             images={name: image(reference) for name, reference in settings.images.items()},

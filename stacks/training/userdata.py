@@ -26,6 +26,9 @@ before the end (EC2 user guide, Capacity Blocks for ML)."""
 GRACE_S = 300
 """How long jobs may write their last checkpoint on a machine that is to be replaced."""
 
+CRITICAL_S = 30
+"""How long agents of a node have after its jobs."""
+
 STOP_TIMEOUT_S = 120
 """How long a job that AWS Batch ends may write its last checkpoint (ECS agent, stop timeout)."""
 
@@ -148,7 +151,9 @@ def batch_user_data(machine: Machine) -> str:
 
 def node_user_data() -> str:
     """User data of a node of EKS: its disks in one stripe, and time for the last checkpoint."""
-    config = render("cloud-init/node-config.yaml.j2", {"grace_s": GRACE_S})
+    config = render(
+        "cloud-init/node-config.yaml.j2", {"grace_s": GRACE_S, "critical_s": CRITICAL_S}
+    )
     return _mime([("application/node.eks.aws", config)])
 
 

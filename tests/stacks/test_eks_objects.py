@@ -43,7 +43,6 @@ def facts(settings: dict[str, Any]) -> Facts:
         environment="dev",
         cluster="landfall-dev-training",
         region="eu-central-1",
-        network="10.100.0.0/16",
         settings=written,
         pools=written.pools,
         images={name: f"{REGISTRY}/{each}" for name, each in written.images.items()},
@@ -169,6 +168,17 @@ def test_a_queue_admits_no_more_than_its_pool_has(mode: str) -> None:
         assert most[GPU] == str(found.pools[name].gpus)
         assert sorted(most) == sorted(group["coveredResources"])
         assert "cohort" not in each["spec"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "asked"),
+    [
+        ("plugins", "requests.nvidia.com/gpu"),
+        ("drivers", "gpu.nvidia.com.deviceclass.resource.k8s.io/devices"),
+    ],
+)
+def test_all_jobs_together_have_no_more_than_all_pools(mode: str, asked: str) -> None:
+    assert of(mode, "ResourceQuota")["gpus"]["spec"] == {"hard": {asked: str(16 + 2 + 16)}}
 
 
 def test_quotas_of_a_pool() -> None:

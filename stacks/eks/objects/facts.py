@@ -39,7 +39,6 @@ class Facts:
         environment: dev, staging or prod.
         cluster: the name of the cluster.
         region: where it stands.
-        network: the VPC's range.
         settings: versions, images' names, charts.
         pools: those that have nodes.
         images: with registry and digest, by name.
@@ -52,7 +51,6 @@ class Facts:
     environment: str
     cluster: str
     region: str
-    network: str
     settings: Eks
     pools: Mapping[str, Pool]
     images: Mapping[str, pulumi.Input[str]]

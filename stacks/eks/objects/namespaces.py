@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from stacks.eks.objects.claims import GPU_CLASS
 from stacks.eks.objects.facts import DEVICES, GPU, TRAINING, Facts, Manifest, manifest
 
 LEVELS = {TRAINING: "restricted", DEVICES: "privileged"}
 """Pod Security: a job is nobody in particular; what talks to hardware cannot be."""
+
+
+CLAIMED = ".deviceclass.resource.k8s.io/devices"
+"""After a device class: how many of its devices claims may have (Kubernetes, Resource Quotas)."""
 
 
 def objects(facts: Facts) -> Iterator[Manifest]:
@@ -17,7 +22,6 @@ def objects(facts: Facts) -> Iterator[Manifest]:
         yield manifest("v1", "Namespace", name, labels=modes)
     # A pod gets its AWS identity by Pod Identity; it has no business with the Kubernetes API.
     yield manifest("v1", "ServiceAccount", TRAINING, TRAINING, automountServiceAccountToken=False)
-    if not facts.settings.drivers:
-        most = sum(pool.gpus for pool in facts.pools.values())
-        hard = {f"requests.{GPU}": str(most)}
-        yield manifest("v1", "ResourceQuota", "gpus", TRAINING, spec={"hard": hard})
+    most = sum(pool.gpus for pool in facts.pools.values())
+    asked = f"{GPU_CLASS}{CLAIMED}" if facts.settings.drivers else f"requests.{GPU}"
+    yield manifest("v1", "ResourceQuota", "gpus", TRAINING, spec={"hard": {asked: str(most)}})
