@@ -24,6 +24,7 @@ from stacks.statements import assumed_by
 from stacks.storage import Bucket
 from stacks.training.ec2 import Shared, bucket_name, registry_image
 from stacks.training.firewall import Ways
+from stacks.training.health import Health, HealthArgs
 from stacks.training.identity import CHECKPOINTS, Data, job_policy
 
 ACCOUNTS = {"job": (TRAINING, TRAINING), "autoscaler": ("kube-system", "cluster-autoscaler")}
@@ -43,6 +44,7 @@ class EksTrainingArgs:
         site_networks: from where administrators reach the API over the link.
         settings: version, pools, images.
         shared: the file system whose clients nodes are, where there is one.
+        topic: where hardware that fails is told; None where training on EC2 tells it already.
     """
 
     place: Place
@@ -54,6 +56,7 @@ class EksTrainingArgs:
     site_networks: tuple[str, ...]
     settings: Eks
     shared: Shared | None = None
+    topic: pulumi.Output[str] | None = None
 
 
 class EksTraining(pulumi.ComponentResource):
@@ -98,6 +101,8 @@ class EksTraining(pulumi.ComponentResource):
                 )
             ),
         )
+        if args.topic:
+            Health(name, HealthArgs(place=place, topic=args.topic, pools=()), self._child)
         Rendered(name, self.folder, everything(self._facts(pools)), self._child)
         self.register_outputs({"cluster": self.cluster, "folder": self.folder})
 

@@ -16,6 +16,8 @@ from stacks.training.userdata import NAMESPACE
 
 PERIOD_S = 300
 
+JOBS = "failed-jobs"
+
 ILL = "IllMachines"
 """What a machine reports before it powers itself off (templates/cloud-init/landfall-drain.sh)."""
 
@@ -27,13 +29,14 @@ class HealthArgs:
     Attributes:
         topic: where it is told.
         pools: names of the pools whose machines report.
-        queues: the beginning of the ARNs of the queues whose failed jobs are told.
+        queues: the beginning of the ARNs of the queues whose failed jobs are told; None where
+            there are no queues.
     """
 
     place: Place
     topic: pulumi.Output[str]
     pools: tuple[str, ...]
-    queues: pulumi.Input[str]
+    queues: pulumi.Input[str] | None = None
 
 
 class Health(pulumi.ComponentResource):
@@ -62,8 +65,9 @@ class Health(pulumi.ComponentResource):
                 alarm_actions=[args.topic],
                 opts=self._child,
             )
-        queues = pulumi.Output.from_input(args.queues)
-        for what in TOLD:
+        queues = pulumi.Output.from_input(args.queues or "")
+        told = [what for what in TOLD if args.queues or what != JOBS]
+        for what in told:
             rule = aws.cloudwatch.EventRule(
                 f"{name}-{what}",
                 name=place.name(f"{name}-{what}"),
@@ -96,7 +100,7 @@ TOLD: Mapping[str, Mapping[str, Any]] = {
         "detail-type": ["EC2 Instance State-change Notification"],
         "detail": {"state": ["stopping", "stopped"]},
     },
-    "failed-jobs": {
+    JOBS: {
         "source": ["aws.batch"],
         "detail-type": ["Batch Job State Change"],
         "detail": {"status": ["FAILED"]},
@@ -108,6 +112,6 @@ TOLD: Mapping[str, Mapping[str, Any]] = {
 def pattern(what: str, queues: str) -> str:
     """The pattern of one of `TOLD`; of jobs, those alone whose queues begin with `queues`."""
     found = json.loads(json.dumps(TOLD[what]))
-    if what == "failed-jobs":
+    if what == JOBS:
         found["detail"]["jobQueue"] = [{"prefix": queues}]
     return json.dumps(found)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import base64
 import email
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 import yaml
 
 from landfall.model.ami import eks_ami_type
 from landfall.model.catalog import instance_types
 from stacks.eks import EksTraining
-from stacks.training import Ec2Training
+from stacks.training import Ec2Training, Shared
 from tests.stacks import components
 from tests.stacks.conftest import Planned, Rehearsal
 from tests.stacks.trained import (
@@ -149,6 +151,24 @@ def test_a_machine_is_told_what_its_pool_is(rehearsal: Rehearsal) -> None:
     files = yaml.safe_load(str(part.get_payload()))["write_files"]
     report = next(each["content"] for each in files if each["path"].endswith("landfall-report"))
     assert "Environment=dev,Pool=small" in report
+
+
+def test_a_file_system_is_mounted_by_its_clients(rehearsal: Rehearsal) -> None:
+    def program() -> None:
+        shared = Shared(
+            group=pulumi.Output.from_input("sg-0f000001"),
+            dns_name=pulumi.Output.from_input("fs-1.fsx.eu-central-1.amazonaws.com"),
+            mount_name=pulumi.Output.from_input("abcdefgh"),
+        )
+        Ec2Training("training", replace(ec2_args(ec2(small=SMALL)), shared=shared))
+        EksTraining("cluster", replace(eks_args(eks()), shared=shared))
+
+    templates = rehearsal.preview(program).of("aws:ec2/launchTemplate:LaunchTemplate")
+    for name in ("small", "large", "cluster-system"):
+        [*_, group] = templates[name]["networkInterfaces"][0]["securityGroups"]
+        assert group == "sg-0f000001"
+    text = base64.b64decode(templates["small"]["userData"]).decode()
+    assert "fs-1.fsx.eu-central-1.amazonaws.com@tcp:/abcdefgh" in text
 
 
 def test_what_a_change_does(rehearsal: Rehearsal) -> None:
