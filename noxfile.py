@@ -95,7 +95,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         run(session, "pytest", *session.posargs)
         return
-    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS})")
+    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS} or matrix)")
     # What cannot be got is then skipped by name, and fails in CI.
     session.run(str(BIN / "landfall"), "doctor", "--fix", external=True, success_codes=[0, 1])
     run(
@@ -108,8 +108,17 @@ def tests(session: nox.Session) -> None:
         "loadfile",
         "--durations=10",
         "-m",
-        WITH_REAL_PARTS,
+        f"({WITH_REAL_PARTS}) and not matrix",
     )
+
+
+@nox.session
+def matrix(session: nox.Session) -> None:
+    """The cloud half in all its forms: each feature, capacity, GPU family and link; three lives."""
+    install(session)
+    run(session, "landfall", "doctor", "--fix", "--no-site")
+    words = session.posargs or ["tests/stacks"]
+    run(session, "pytest", "-q", "-n", "2", "--dist", "worksteal", "-m", "matrix", *words)
 
 
 @nox.session

@@ -6,11 +6,8 @@ be run: `python -m bench demo`.
 
 from __future__ import annotations
 
-import sys
-import time
-from pathlib import Path
-
 from bench.figure import Figure
+from bench.timing import LANDFALL, timed
 from landfall import process
 
 GOAL_S = 180.0
@@ -18,9 +15,6 @@ GOAL_S = 180.0
 
 def measure() -> list[Figure]:
     """Seconds of the whole command."""
-    landfall = Path(sys.executable).with_name("landfall")
-    process.run([landfall, "down", "--purge"])
-    started = time.perf_counter()
-    process.run([landfall, "demo"])
-    took = time.perf_counter() - started
+    process.run([LANDFALL, "down", "--purge"])
+    took = timed(lambda: process.run([LANDFALL, "demo"]))
     return [Figure(name="demo, set-up cached", value=took, unit="s", goal=GOAL_S)]

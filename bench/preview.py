@@ -7,12 +7,9 @@ The plain command gets a provider that runs already; Landfall starts its own.
 from __future__ import annotations
 
 import statistics
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
 
 from bench.figure import Figure
+from bench.timing import LANDFALL, timed
 from landfall import process
 from landfall.cli.flow import cloud
 from landfall.model.environment import find
@@ -24,7 +21,6 @@ CHANGES = {0, 10, 11}
 
 def measure() -> list[Figure]:
     """Medians of both, and the median of each round's own ratio."""
-    landfall = Path(sys.executable).with_name("landfall")
     environment = find("dev")
     with cloud.session(environment, offline=True, on_progress=print) as session:
         cloud.make_stacks(session)
@@ -38,7 +34,7 @@ def measure() -> list[Figure]:
             )
 
         def ours() -> None:
-            command = [str(landfall), "preview", "dev", "--only", "cloud", "--format", "json"]
+            command = [str(LANDFALL), "preview", "dev", "--only", "cloud", "--format", "json"]
             done = process.run(command, cwd=environment.root, check=False)
             if done.returncode not in CHANGES:
                 raise SystemExit(done.stderr)
@@ -55,10 +51,3 @@ def measure() -> list[Figure]:
             detail=f"{mine:.2f} s against {theirs:.2f} s, median of {ROUNDS} pairs",
         )
     ]
-
-
-def timed(act: Callable[[], None]) -> float:
-    """How long `act` takes, in seconds."""
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started

@@ -189,7 +189,7 @@ def _stacks(session: Session) -> list[str]:
     if folder := _folder(session):
         stacks = folder / ".pulumi/stacks" / PROJECT
         return sorted(path.stem for path in stacks.glob("*.json"))
-    workspace = auto.LocalWorkspace(**vars(_options(session)))
+    workspace = auto.LocalWorkspace(**vars(workspace_options(session)))
     return sorted(each.name.rpartition("/")[2] for each in workspace.list_stacks())
 
 
@@ -304,11 +304,12 @@ def _workspace_stack(session: Session, name: str, program: Callable[[], None]) -
         stack_name=name,
         project_name=PROJECT,
         program=program,
-        opts=_options(session),
+        opts=workspace_options(session),
     )
 
 
-def _options(session: Session) -> auto.LocalWorkspaceOptions:
+def workspace_options(session: Session) -> auto.LocalWorkspaceOptions:
+    """With what the Automation API works on the session's stacks."""
     return auto.LocalWorkspaceOptions(
         work_dir=str(session.environment.root),
         env_vars=session.engine_environment(),

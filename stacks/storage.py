@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 import pulumi_aws as aws
@@ -14,7 +14,9 @@ from stacks.place import Place
 from stacks.settings.parts import Storage
 from stacks.statements import document
 
-LifecycleRule = aws.s3.BucketLifecycleConfigurationRuleArgs
+if TYPE_CHECKING:
+    # A module of the SDK is loaded where a component needs it, not with the program.
+    LifecycleRule = aws.s3.BucketLifecycleConfigurationRuleArgs
 
 INCOMPLETE_DAYS = 7
 """Parts of an upload that was never finished are kept this long: a cut link may resume."""
@@ -232,7 +234,7 @@ def _encryption(
 
 
 def _expiry(name: str, prefix: str, days: int) -> LifecycleRule:
-    return LifecycleRule(
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
         id=f"expire-{name}",
         status="Enabled",
         filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
@@ -242,7 +244,7 @@ def _expiry(name: str, prefix: str, days: int) -> LifecycleRule:
 
 def _housekeeping() -> LifecycleRule:
     """What no bucket keeps for ever: old versions, and uploads that never ended."""
-    return LifecycleRule(
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
         id="housekeeping",
         status="Enabled",
         filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),

@@ -8,7 +8,6 @@ from typing import Any
 
 import pulumi
 import pulumi_aws as aws
-from pulumi_aws.kinesis import Stream as KinesisStream
 
 from landfall.model.stream import Direction, Stream
 from stacks.place import Place
@@ -94,9 +93,9 @@ class Streams(pulumi.ComponentResource):
             lambda own: f"arn:aws:kinesis:{place.region}:{own}:stream/{called}"
         )
 
-    def _stream(self, stream: Stream) -> KinesisStream:
+    def _stream(self, stream: Stream) -> aws.kinesis.Stream:
         place = self._args.place
-        return KinesisStream(
+        return aws.kinesis.Stream(
             stream.name,
             name=place.name(stream.name),
             stream_mode_details={"stream_mode": "ON_DEMAND"},

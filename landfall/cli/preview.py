@@ -51,6 +51,9 @@ def command(
         list[Path] | None,
         typer.Option(help="Write to this file too, as its ending says: .md or .json."),
     ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="The offline cloud's state, if not its own.", hidden=True)
+    ] = None,
     tree: Annotated[Path, typer.Option(help="The checkout to look at.", hidden=True)] = ROOT,
 ) -> None:
     """Preview ENV, or several side by side."""
@@ -62,6 +65,7 @@ def command(
             base=base,
             halves=frozenset(only or Half),
             ask_hosts=site,
+            state=state,
         )
         for name in envs
     }
@@ -100,6 +104,7 @@ def _words(name: str, wanted: Wanted, form: Format, output: list[Path]) -> list[
     words += ["--base", wanted.base] if wanted.base else []
     words += [] if wanted.ask_hosts else ["--no-site"]
     words += [word for half in wanted.halves for word in ("--only", half.value)]
+    words += ["--state", str(wanted.state)] if wanted.state else []
     words += ["--format", form.value]
     files = [path.with_stem(f"{path.stem}-{name}") for path in output]
     return words + [word for path in files for word in ("--output", str(path))]

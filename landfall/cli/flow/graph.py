@@ -25,15 +25,26 @@ HEAD = """digraph landfall {
 
 
 def dot(resources: Iterable[Declared]) -> str:
-    """The graph in Graphviz's language: a box for each component of the program."""
+    """The graph in Graphviz's language: a box for each component of the program.
+
+    What more than half of them use is said in its box: so many arrows would hide the others.
+    """
     found = {each.urn: each for each in resources}
     owners = {urn: _owner(each, found) for urn, each in found.items()}
+    boxes = sorted({each.urn: each for each in owners.values()}.values(), key=_key)
+    edges = set(_edges(found, owners))
+    users = Counter(used for _, used in edges)
+    common = {name for name, number in users.items() if number >= len(boxes) / 2}
     lines = [HEAD]
-    for owner in sorted({each.urn: each for each in owners.values()}.values(), key=_key):
+    for owner in boxes:
         parts = [found[urn] for urn, other in owners.items() if other.urn == owner.urn]
-        lines.append(f'  "{owner.name}" [label="{_label(owner, parts)}"]\n')
-    for user, used in sorted(set(_edges(found, owners))):
-        lines.append(f'  "{user}" -> "{used}"\n')
+        label = _label(owner, parts)
+        if owner.name in common:
+            label += f"\\nused by {users[owner.name]} components"
+        lines.append(f'  "{owner.name}" [label="{label}"]\n')
+    for user, used in sorted(edges):
+        if used not in common:
+            lines.append(f'  "{user}" -> "{used}"\n')
     return "".join([*lines, "}\n"])
 
 

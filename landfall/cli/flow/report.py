@@ -39,12 +39,14 @@ class Wanted:
         base: a commit to compare with, or "" for the environment's own state.
         halves: which halves to look at; nothing is said of the others.
         ask_hosts: without it, every host counts as something that could not be previewed.
+        state: another folder for the offline cloud's state than the environment's own.
     """
 
     offline: bool
     base: str = ""
     halves: frozenset[Half] = frozenset(Half)
     ask_hosts: bool = True
+    state: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +105,7 @@ def _cloud(
     environment: Environment, wanted: Wanted, base: Path | None, step: Step
 ) -> tuple[Collector, str]:
     with tempfile.TemporaryDirectory(prefix="landfall-base-") as name:
-        state = None
+        state = wanted.state
         if base is not None and wanted.offline:
             state = Path(name)
             step.update(f"bringing up {wanted.base[:12]} offline, to compare with")
