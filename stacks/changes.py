@@ -82,7 +82,7 @@ class Collector:
     def policy_notes(self) -> list[str]:
         """One sentence for each policy that told something without forbidding anything."""
         return [
-            f"policy {name} cannot be decided yet in {number} place{'' if number == 1 else 's'}"
+            f"policy {name} is undecided in {number} place{'' if number == 1 else 's'}"
             for name, number in sorted(self._undecided.items())
         ]
 

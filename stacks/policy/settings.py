@@ -47,6 +47,7 @@ class PolicySettings(Written):
         monthly_cost_cap_usd: the most that the stack may cost a month by list price.
         training_hours: the hours of a month in which training is taken to run, for that cost.
         log_retention_days: the least that logs are kept.
+        evidence_days: the least that evidence is locked against change and deletion.
         backup_retention_days: the least that backups of databases and file systems are kept.
         kms_deletion_window_days: the least days between asking for a key's end and its end.
         deletion_protection: whether stateful services must refuse to be deleted.
@@ -63,6 +64,7 @@ class PolicySettings(Written):
     monthly_cost_cap_usd: Annotated[float, Field(gt=0)]
     training_hours: Annotated[float, Field(ge=0, le=744)]
     log_retention_days: Annotated[int, Field(ge=1)]
+    evidence_days: Annotated[int, Field(ge=1)]
     backup_retention_days: Annotated[int, Field(ge=1, le=35)]
     kms_deletion_window_days: Annotated[int, Field(ge=7, le=30)]
     deletion_protection: bool

@@ -23,7 +23,7 @@ def check(stack: Stack, settings: PolicySettings) -> Iterator[Finding]:
             yield undecided(error.path, urn=bucket.urn)
             continue
         if evidence or any(names(trail, "s3BucketName", bucket) for trail in trails):
-            yield from _locked(stack, bucket, settings.log_retention_days)
+            yield from _locked(stack, bucket, settings.evidence_days)
 
 
 def _locked(stack: Stack, bucket: Resource, days: int) -> Iterator[Finding]:
@@ -53,7 +53,7 @@ def _days(lock: Resource) -> int:
 
 RULE = Rule(
     name="evidence-locked",
-    description="A bucket that holds evidence is object-locked for as long as logs are kept.",
+    description="A bucket that holds evidence is object-locked for as long as the environment asks.",
     severity=Severity.HIGH,
     supports=("AU-10", "AU-11", "SI-12", "164.312(c)(1)", "164.316(b)(2)(i)", "DORA 12"),
     remedy="Set objectLockEnabled and declare a BucketObjectLockConfiguration with a retention.",

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from stacks.policy.rule import Finding, Resource, Rule, Severity, Stack, undecided
+from stacks.policy.rule import Finding, Resource, Rule, Severity, Stack, given, undecided
 from stacks.policy.rules.gpu_types import ACCELERATED
 from stacks.policy.settings import PolicySettings
 from stacks.policy.values import UNKNOWN, NotYetKnown, at, items
@@ -85,6 +85,8 @@ def _capacity(stack: Stack, resource: Resource) -> Capacity:
 
 
 def _types(resource: Resource, path: str) -> frozenset[str]:
+    if given(resource, path.partition(".")[0]) is None:
+        return frozenset()
     found: set[str] = set()
     for where, value in at(resource.props, path):
         found |= {str(each) for each in items(value, where)}

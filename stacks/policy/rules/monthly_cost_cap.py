@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from stacks.policy.rule import Finding, Resource, Rule, Severity, Stack
 from stacks.policy.settings import PolicySettings
+from stacks.policy.values import UNKNOWN
 
 if TYPE_CHECKING:
     from landfall import cost
@@ -48,9 +49,18 @@ def _row(resource: Resource, settings: PolicySettings) -> cost.Resource:
     return cost.Resource(
         type=resource.type,
         name=resource.name,
-        props=resource.props,
+        props=_readable(resource.props),
         region=region if isinstance(region, str) else settings.regions[0],
     )
+
+
+def _readable(value: Any) -> Any:
+    """Properties with the text that `landfall.cost` takes for a value that is not known yet."""
+    if isinstance(value, Mapping):
+        return {name: _readable(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_readable(each) for each in value]
+    return repr(UNKNOWN) if value is UNKNOWN else value
 
 
 RULE = Rule(

@@ -71,7 +71,7 @@ def test_a_preview_ends_with_the_policies_exit_code(
     unknown = any(change["kind"] == "unknown" for change in report["changes"])
     assert done.exit_code == (13 if unknown else 12)
     assert any(line.startswith("residency: core:") for line in report["policy_failures"])
-    assert any("cannot be decided yet" in note for note in report["notes"])
+    assert any("is undecided in" in note for note in report["notes"])
 
 
 def test_the_shipped_dev_stack_breaks_no_rule_and_leaves_nothing_undecided(
