@@ -125,6 +125,7 @@ class KubernetesProvider(Attached[Run]):
         if request.preview:
             return provider_pb2.CreateResponse(properties=encode(inputs))
         manifests.write(reveal(inputs), self._folder(context))
+        self._forget(request.urn)
         place, name = objects.namespace_of(inputs), objects.name_of(inputs)
         identity = f"{place}/{name}" if place else name
         return provider_pb2.CreateResponse(id=identity, properties=encode(inputs))
@@ -150,6 +151,7 @@ class KubernetesProvider(Attached[Run]):
         owner = self._session(context).claimed.get(manifests.path_of(inputs, folder))
         if owner in (None, request.urn):
             manifests.remove(inputs, folder)
+        self._forget(request.urn)
         return empty_pb2.Empty()
 
     def Invoke(self, request: Any, context: Any) -> Any:
@@ -193,6 +195,11 @@ class KubernetesProvider(Attached[Run]):
             return []
         message = f"{owner.rpartition('::')[2]} is the same object, and would be overwritten"
         return [Problem(path="metadata.name", message=message)]
+
+    def _forget(self, urn: str) -> None:
+        """A name that has gone is nothing to stay clear of any more."""
+        with self._lock:
+            self._replaced.pop(urn, None)
 
     def _folder(self, context: Any) -> Path:
         folder = self._session(context).settings.folder
