@@ -57,9 +57,9 @@ class BlockEnd(pulumi.ComponentResource):
             f"{name}-block-end",
             place,
             trust=place.account.apply(lambda own: assumed_by("events", account=own)),
-            policy=pulumi.Output.all(run.arn, place.account).apply(
+            policy=pulumi.Output.all(run.name, place.account).apply(
                 lambda found: sending_policy(
-                    document_arn=found[0],
+                    document_arn=f"arn:aws:ssm:{place.region}:{found[1]}:document/{found[0]}",
                     instances=f"arn:aws:ec2:{place.region}:{found[1]}:instance/*",
                     pool=args.pool,
                 )

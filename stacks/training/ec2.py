@@ -123,11 +123,11 @@ class Ec2Training(pulumi.ComponentResource):
             f"{self._name}-machine",
             place,
             trust=assumed_by("ec2"),
-            policy=pulumi.Output.all(place.account, logs.arn).apply(
+            policy=pulumi.Output.all(place.account, logs.name).apply(
                 lambda known: machine_policy(
                     account=known[0],
                     region=place.region,
-                    log_group=known[1],
+                    log_group=f"arn:aws:logs:{place.region}:{known[0]}:log-group:{known[1]}",
                     repositories=f"arn:aws:ecr:{place.region}:{known[0]}:repository/"
                     f"landfall-{place.environment}/*",
                 )
@@ -196,7 +196,7 @@ class Ec2Training(pulumi.ComponentResource):
         args, place = self._args, self._args.place
         known = pulumi.Output.all(
             account=place.account,
-            role=worker.arn,
+            role=worker.name,
             datasets=args.datasets.arn,
             artifacts=args.artifacts.arn,
             log_group=logs.name,
@@ -210,7 +210,8 @@ def _job(known: dict[str, Any], *, place: Place, pool: str, settings: Ec2, lustr
     return Job(
         image=registry_image(settings.job_image, account=known["account"], place=place),
         command=settings.command,
-        role=known["role"],
+        # From its name, which a preview knows: so it knows all of a job, and policies can judge it.
+        role=f"arn:aws:iam::{known['account']}:role{place.role_path}{known['role']}",
         pool=pool,
         datasets=bucket_name(known["datasets"]),
         artifacts=bucket_name(known["artifacts"]),

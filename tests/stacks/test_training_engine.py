@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import email
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from stacks.training import Ec2Training, Shared
 from tests.stacks import components
 from tests.stacks.conftest import Planned, Rehearsal
 from tests.stacks.trained import (
+    DIGEST,
     DRIVERS,
     LARGE,
     OFFERING,
@@ -116,6 +118,11 @@ def test_pools_of_every_capacity(rehearsal: Rehearsal) -> None:
         "large": "multinode",
         "bought": "multinode",
     }
+    # All of a job is known when it is planned: its image, and that it is not privileged.
+    job = json.loads(definitions["small"]["containerProperties"])
+    assert job["image"].endswith(f"/landfall-dev/training@{DIGEST}")
+    assert job["jobRoleArn"].startswith(f"arn:aws:iam::{components.ACCOUNT}:role/landfall/")
+    assert job["privileged"] is False
     for each in definitions.values():
         assert each["deregisterOnNewRevision"] is False
         assert each["timeout"]["attemptDurationSeconds"] == 24 * 3600
