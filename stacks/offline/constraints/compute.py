@@ -9,6 +9,7 @@ from landfall.model.catalog import InstanceType, instance_types
 from stacks.offline.constraints.view import View, at
 
 TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+GROUP = "aws:autoscaling/group:Group"
 ENVIRONMENT = "aws:batch/computeEnvironment:ComputeEnvironment"
 
 INTERFACES = "networkInterfaces"
@@ -91,7 +92,28 @@ def batch_resources(view: View) -> Iterator[Problem]:
         yield Problem(path=path, message=f"{kind} has none")
 
 
+def group_size(view: View) -> Iterator[Problem]:
+    """The number of instances wanted is between the least and the greatest."""
+    least, most, wanted = (view.get(name) for name in ("minSize", "maxSize", "desiredCapacity"))
+    if least is not None and most is not None and least > most:
+        yield Problem(path="minSize", message="must not be above maxSize")
+    for bound, below in ((least, True), (most, False)):
+        if wanted is None or bound is None:
+            continue
+        if (wanted < bound) if below else (wanted > bound):
+            message = "must be from minSize to maxSize"
+            yield Problem(path="desiredCapacity", message=message)
+
+
+def group_place(view: View) -> Iterator[Problem]:
+    """A group is in subnets or in zones, not in both."""
+    if view.has("vpcZoneIdentifiers") and view.has("availabilityZones"):
+        message = "leave it out: the subnets of vpcZoneIdentifiers have zones"
+        yield Problem(path="availabilityZones", message=message)
+
+
 RULES = {
+    GROUP: (group_size, group_place),
     TEMPLATE: (efa_count, efa_places, interfaces, capacity_block),
     ENVIRONMENT: (batch_resources,),
 }

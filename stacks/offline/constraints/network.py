@@ -24,6 +24,7 @@ RESOLVER_ENDPOINT = "aws:route53/resolverEndpoint:ResolverEndpoint"
 LARGEST, SMALLEST = 16, 28
 """Prefix lengths of a VPC and of a subnet (VPC user guide, "VPC CIDR blocks")."""
 
+SOURCES = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
 DESTINATIONS = ("destinationCidrBlock", "destinationIpv6CidrBlock", "destinationPrefixListId")
 TARGETS = (
     "carrierGatewayId", "coreNetworkArn", "egressOnlyGatewayId", "gatewayId", "localGatewayId",
@@ -112,6 +113,18 @@ def rule_ports(view: View) -> Iterator[Problem]:
     yield from _ports(view.inputs, view.inputs.get("ipProtocol"), "")
 
 
+def rule_source(view: View) -> Iterator[Problem]:
+    """A rule is about one other side, and a network there is written as one."""
+    given = [name for name in SOURCES if view.has(name)]
+    if len(given) != 1:
+        found = words(given, "and") if given else "none"
+        message = f"a rule has one other side, one of {words(SOURCES)}; here: {found}"
+        yield Problem(path="", message=message)
+    other = view.get("cidrIpv4")
+    if other is not None and network_of(other) is None:
+        yield Problem(path="cidrIpv4", message="must be a network such as 10.0.0.0/16")
+
+
 def _ports(rule: Mapping[str, Any], protocol: Any, prefix: str) -> Iterator[Problem]:
     first, last = at(rule, "fromPort"), at(rule, "toPort")
     name = str(protocol).lower()
@@ -163,7 +176,7 @@ RULES = {
     SUBNET: (prefix, inside_vpc, apart),
     ROUTE: (route,),
     GROUP: (group_rules,),
-    **dict.fromkeys(RULES_OF_GROUPS, (rule_ports,)),
+    **dict.fromkeys(RULES_OF_GROUPS, (rule_ports, rule_source)),
     ENDPOINT: (endpoint,),
     RESOLVER_RULE: (resolver_rule,),
     RESOLVER_ENDPOINT: (resolver_addresses,),

@@ -54,6 +54,10 @@ DOCUMENTS: dict[str, Document] = {
     "aws:s3/bucketPolicy:BucketPolicy": Document(path="policy", longest=20480),
     # KMS developer guide, quotas: 32 KB.
     "aws:kms/key:Key": Document(path="policy", longest=32768),
+    # CloudWatch Logs API reference, PutResourcePolicy.
+    "aws:cloudwatch/logResourcePolicy:LogResourcePolicy": Document(
+        path="policyDocument", longest=5120
+    ),
     # Secrets Manager user guide, quotas.
     "aws:secretsmanager/secretPolicy:SecretPolicy": Document(path="policy", longest=20480),
 }

@@ -13,6 +13,7 @@ BUCKET = "aws:s3/bucket:Bucket"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
 LOCK = "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration"
 LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+STREAM = "aws:kinesis/stream:Stream"
 DATABASE = "aws:rds/instance:Instance"
 
 SCRATCH = ("SCRATCH_1", "SCRATCH_2")
@@ -179,7 +180,18 @@ def database_key(view: View) -> Iterator[Problem]:
         yield Problem(path="storageEncrypted", message="must be true where kmsKeyId is set")
 
 
+def shards(view: View) -> Iterator[Problem]:
+    """A stream has shards or finds its own size."""
+    mode = view.get_or("streamModeDetails.streamMode", "PROVISIONED")
+    if mode == "ON_DEMAND" and view.has("shardCount"):
+        message = "leave it out: a stream on demand finds its own size"
+        yield Problem(path="shardCount", message=message)
+    if mode == "PROVISIONED" and not view.has("shardCount"):
+        yield Problem(path="shardCount", message="missing; or make the stream ON_DEMAND")
+
+
 RULES = {
+    STREAM: (shards,),
     LUSTRE: (lustre_throughput, lustre_capacity, lustre_features),
     VERSIONING: (locked_is_versioned,),
     LOCK: (lock_needs_versions, retention),
