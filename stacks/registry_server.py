@@ -31,6 +31,9 @@ AUTHORITIES = "/etc/ssl/rds/global-bundle.pem"
 
 DATABASE = "registry"
 
+DRIVER = "+psycopg2"
+"""Said, since SQLAlchemy's own choice is another one from version 2.1 on."""
+
 START = (Path(__file__).parent / "registry_start.py").read_text(encoding="utf-8")
 
 BASIC_AUTH = """[mlflow]
@@ -64,7 +67,7 @@ class Server:
 def database_uri(address: str) -> str:
     """The database at `address`. The password comes from PGPASSWORD, and the server is verified."""
     return (
-        f"postgresql://{DATABASE}@{address}:5432/{DATABASE}"
+        f"postgresql{DRIVER}://{DATABASE}@{address}:5432/{DATABASE}"
         f"?sslmode=verify-full&sslrootcert={AUTHORITIES}"
     )
 
@@ -135,7 +138,8 @@ def healthy() -> list[str]:
     """
     look = (
         "import os, psycopg2; "
-        "psycopg2.connect(os.environ['MLFLOW_BACKEND_STORE_URI'], connect_timeout=5).close()"
+        f"uri = os.environ['MLFLOW_BACKEND_STORE_URI'].replace('{DRIVER}', ''); "
+        "psycopg2.connect(uri, connect_timeout=5).close()"
     )
     return ["CMD", "python", "-c", look]
 
