@@ -53,7 +53,7 @@ def _days(lock: Resource) -> int:
 
 RULE = Rule(
     name="evidence-locked",
-    description="A bucket that holds evidence is object-locked for as long as the environment asks.",
+    description="A bucket that holds evidence is locked for as long as the environment asks.",
     severity=Severity.HIGH,
     supports=("AU-10", "AU-11", "SI-12", "164.312(c)(1)", "164.316(b)(2)(i)", "DORA 12"),
     remedy="Set objectLockEnabled and declare a BucketObjectLockConfiguration with a retention.",

@@ -74,19 +74,20 @@ def test_a_preview_ends_with_the_policies_exit_code(
     assert any("is undecided in" in note for note in report["notes"])
 
 
-def test_the_shipped_dev_stack_breaks_no_rule_and_leaves_nothing_undecided(
-    tmp_path: Path, dev: Environment
+@pytest.mark.parametrize("names", [["dev"], ["prod", "staging"]], ids=" and ".join)
+def test_a_shipped_stack_breaks_no_rule_and_leaves_nothing_undecided(
+    tmp_path: Path, checkout: Path, names: list[str]
 ) -> None:
     tools = toolchain.find(cache_folder())
     assert tools is not None
-    with automation.offline(dev, tools, tmp_path / "state") as session:
-        first = automation.preview(session)
-        assert first.policy_failures == []
-        automation.up(session)
-        again = automation.preview(session)
-    assert again.policy_failures == []
-    # What has no list price stays a note.
-    assert [note for note in again.policy_notes if "monthly-cost-cap" not in note] == []
+    for name in names:  # staging uses the registry of prod
+        environment = Environment(name=name, root=checkout)
+        with automation.offline(environment, tools, tmp_path / "state") as session:
+            automation.up(session)  # refuses what a preview finds
+            again = automation.preview(session)
+        assert again.policy_failures == []
+        # What has no list price stays a note.
+        assert [note for note in again.policy_notes if "monthly-cost-cap" not in note] == []
 
 
 def test_what_holds_data_is_not_deleted_unnamed(tmp_path: Path, dev: Environment) -> None:
