@@ -64,7 +64,7 @@ class Collector:
         self.errors: list[str] = []
         self.faulty: set[str] = set()
         self.policy_failures: list[str] = []
-        self._undecided: Counter[str] = Counter()
+        self.undecided: Counter[str] = Counter()
         self._sides = Sides(plain)
 
     def __call__(self, event: EngineEvent) -> None:
@@ -80,15 +80,11 @@ class Collector:
 
     @property
     def policy_notes(self) -> list[str]:
-        """One sentence for each policy that told something without forbidding anything."""
-        return [
-            f"policy {name} is undecided in {number} place{'' if number == 1 else 's'}"
-            for name, number in sorted(self._undecided.items())
-        ]
-
-    def price(self, training_hours: float) -> None:
-        """Say of each change what it is worth a month; training runs so many hours."""
-        self.changes = self._sides.price(self.changes, training_hours=training_hours)
+        """A sentence that names the policies that told something without forbidding anything."""
+        listed = ", ".join(f"{name} ({number})" for name, number in sorted(self.undecided.items()))
+        return [f"Policies that this preview leaves open, in so many places: {listed}"] * bool(
+            listed
+        )
 
     def _policy(self, event: PolicyEvent) -> None:
         if event.enforcement_level == "mandatory":
@@ -97,7 +93,7 @@ class Collector:
             said = event.message.strip().partition("\n")[2] or event.message.strip()
             self.policy_failures.append(f"{event.policy_name}: {name}: {said}")
         else:
-            self._undecided[event.policy_name] += 1
+            self.undecided[event.policy_name] += 1
 
     def _step(self, step: StepEventMetadata) -> None:
         done = operation(step)
