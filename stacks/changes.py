@@ -82,9 +82,13 @@ class Collector:
     def policy_notes(self) -> list[str]:
         """A sentence that names the policies that told something without forbidding anything."""
         listed = ", ".join(f"{name} ({number})" for name, number in sorted(self.undecided.items()))
-        return [f"Policies that this preview leaves open, in so many places: {listed}"] * bool(
-            listed
-        )
+        if not listed:
+            return []
+        return [f"Policies that this preview leaves open, in so many places: {listed}"]
+
+    def price(self, training_hours: float) -> None:
+        """Say of each change what it is worth a month; training runs so many hours."""
+        self.changes = self._sides.price(self.changes, training_hours=training_hours)
 
     def _policy(self, event: PolicyEvent) -> None:
         if event.enforcement_level == "mandatory":
