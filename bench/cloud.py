@@ -48,7 +48,10 @@ def _large() -> Iterator[Figure]:
             for number in range(resources):
                 pulumi.CustomResource("aws:sqs/queue:Queue", f"queue-{number}", {})
 
-        options = automation.workspace_options(session)
+        ours = automation.workspace_options(session)
+        options = auto.LocalWorkspaceOptions(
+            env_vars=ours.env_vars, pulumi_command=ours.pulumi_command
+        )
         stack = auto.create_or_select_stack("trivial", "bench", trivial, opts=options)
         stack.set_config("aws:region", auto.ConfigValue("eu-central-1"))
         stack.preview()

@@ -16,7 +16,7 @@ from rehearsal.preflight import PROGRAMS, require
 
 Progress = Callable[[str], None]
 
-FOR_TESTS = {"nginx": "nginx-light"}
+FOR_TESTS = {"nginx": "nginx-light", "pg_ctlcluster": "postgresql"}
 """Programs that only the tests call, and the Debian packages that bring them."""
 
 ACTIONLINT, ACTIONLINT_VERSION = "github.com/rhysd/actionlint", "1.7.7"

@@ -33,7 +33,7 @@ from stacks.policy import settings as limits
 from stacks.policy.changes import forbidden
 from stacks.program import deploy
 from stacks.registry import missing
-from stacks.settings import Inputs, Settings, check_file
+from stacks.settings import Inputs, Settings, check_file, kubernetes_of
 from stacks.toolchain import QUIET, Toolchain, policy_starter
 
 PROJECT = "landfall"
@@ -93,7 +93,7 @@ def offline(
     """A stack with the offline cloud behind it and its state in `folder`, which is marked so."""
     folder.mkdir(parents=True, exist_ok=True)
     mark(folder)
-    with OfflineCloud(root=environment.root) as cloud:
+    with OfflineCloud(root=environment.root, kubernetes=kubernetes_of(environment)) as cloud:
         yield Session(
             environment=environment,
             cloud=Cloud(provider="offline"),

@@ -31,7 +31,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
             "ecs:DiscoverPollEndpoint", "ecs:Submit*", "ecs:UpdateContainerInstancesState"),
     "ecs-agent": ("ecs:Poll", "ecs:DiscoverPollEndpoint"),
     "ecs-telemetry": ("ecs:StartTelemetrySession",),
-    "eks": ("eks:DescribeCluster", "eks:ListUpdates", "eks:DescribeUpdate"),
+    "eks": ("eks:DescribeCluster", "eks:DescribeNodegroup", "eks:ListUpdates", "eks:DescribeUpdate"),
     "eks-auth": ("eks-auth:AssumeRoleForPodIdentity",),
     "elasticloadbalancing": ("elasticloadbalancing:Describe*",),
     "fsx": ("fsx:DescribeFileSystems", "fsx:DescribeDataRepositoryTasks",

@@ -9,7 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from stacks.settings.adoption import Purpose
-from stacks.statements import allow, document
+from stacks.statements import Statement, allow, document
 
 DELETION_WINDOW_DAYS = 30
 """How long a deleted key can be taken back: the longest that KMS allows."""
@@ -32,6 +32,9 @@ SERVICES: Mapping[Purpose, tuple[str, ...]] = {
 
 SPOT_AND_SCALING = "aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
 """The role with which Auto Scaling starts machines on encrypted volumes (its user guide)."""
+
+LUSTRE = "aws-service-role/s3.data-source.lustre.fsx.amazonaws.com/AWSServiceRoleForFSxS3Access_*"
+"""The roles with which FSx reads and writes an encrypted bucket (FSx for Lustre user guide)."""
 
 USE = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
 
@@ -72,7 +75,12 @@ class Keys(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=DELETION_WINDOW_DAYS,
             policy=args.account.apply(
-                lambda account: key_policy(purpose, account=account, region=args.region)
+                lambda account: key_policy(
+                    purpose,
+                    account=account,
+                    region=args.region,
+                    environment=args.environment,
+                )
             ),
             opts=pulumi.ResourceOptions(
                 parent=self, protect=args.protect, retain_on_delete=args.protect
@@ -87,7 +95,7 @@ class Keys(pulumi.ComponentResource):
         return key.arn
 
 
-def key_policy(purpose: Purpose, *, account: str, region: str) -> str:
+def key_policy(purpose: Purpose, *, account: str, region: str, environment: str) -> str:
     """The account's own policies decide who uses a key; services only for what is the account's."""
     whole = [f"arn:aws:iam::{account}:root"]
     statements = [allow("Account", ["kms:*"], ["*"], principal={"AWS": whole})]
@@ -127,4 +135,49 @@ def key_policy(purpose: Purpose, *, account: str, region: str) -> str:
                 when={"Bool": {"kms:GrantIsForAWSResource": "true"}},
             ),
         ]
+    if purpose == "datasets":
+        statements.append(_for_file_systems(account))
+    if purpose == "registry":
+        statements += _for_tasks(account, cluster=f"landfall-{environment}-registry")
     return document(*statements)
+
+
+def _for_file_systems(account: str) -> Statement:
+    """FSx's own roles, whose names end in what nobody knows before, so by a condition."""
+    roles = f"arn:aws:iam::{account}:role/{LUSTRE}"
+    return allow(
+        "FileSystems",
+        ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
+        ["*"],
+        principal={"AWS": "*"},
+        when={
+            "StringEquals": {"kms:CallerAccount": account},
+            "ArnLike": {"aws:PrincipalArn": roles},
+        },
+    )
+
+
+def _for_tasks(account: str, *, cluster: str) -> list[Statement]:
+    """Fargate's storage of one cluster's tasks (ECS developer guide, customer managed keys)."""
+    fargate = {"Service": ["fargate.amazonaws.com"]}
+    own = {
+        "kms:EncryptionContext:aws:ecs:clusterAccount": account,
+        "kms:EncryptionContext:aws:ecs:clusterName": cluster,
+    }
+    decrypt = {"ForAllValues:StringEquals": {"kms:GrantOperations": ["Decrypt"]}}
+    return [
+        allow(
+            "TaskStorage",
+            ["kms:GenerateDataKeyWithoutPlaintext"],
+            ["*"],
+            principal=fargate,
+            when={"StringEquals": own},
+        ),
+        allow(
+            "TaskGrants",
+            ["kms:CreateGrant"],
+            ["*"],
+            principal=fargate,
+            when={"StringEquals": own, **decrypt},
+        ),
+    ]

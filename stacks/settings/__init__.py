@@ -4,7 +4,7 @@ Pulumi.yaml names the keys and their plain types; here is all that needs more: r
 and what one key means for another. One module for each group of keys.
 """
 
-from stacks.settings.loading import Inputs, check_file, load
+from stacks.settings.loading import Inputs, check_file, kubernetes_of, load
 from stacks.settings.whole import Settings
 
-__all__ = ["Inputs", "Settings", "check_file", "load"]
+__all__ = ["Inputs", "Settings", "check_file", "kubernetes_of", "load"]

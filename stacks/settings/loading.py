@@ -93,6 +93,17 @@ def file_configuration(environment: Environment) -> Written:
     return {key.removeprefix(start): value for key, value in held.items() if key.startswith(start)}
 
 
+def kubernetes_of(environment: Environment) -> str:
+    """The release of Kubernetes in the stack's file; "" where there is no cluster.
+
+    It is read as it stands: whether it is a release is for `load` to say.
+    """
+    found: object = file_configuration(environment)
+    for key in ("training", "eks", "version"):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return str(found or "")
+
+
 def _plain(text: object) -> object:
     """A value of the engine as a file would have it: objects and lists arrive as JSON."""
     if isinstance(text, str) and text[:1] in ("{", "["):

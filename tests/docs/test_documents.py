@@ -59,10 +59,14 @@ def absent(page: Document) -> list[str]:
     return found
 
 
+NOBODYS = ("/dev/xvda",)
+"""Names on a rented machine."""
+
+
 def places(page: Document) -> list[str]:
     """Absolute paths that only somebody's machine has."""
     words = re.findall(r"(?<![\w.:/)>~*}<-])/[a-z0-9][\w./-]*", page.text)
-    return [word for word in words if not word.startswith((*SHARED, *HTTP))]
+    return [word for word in words if not word.startswith((*SHARED, *HTTP, *NOBODYS))]
 
 
 def strangers(page: Document) -> list[str]:

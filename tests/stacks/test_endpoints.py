@@ -62,11 +62,18 @@ def test_the_way_to_s3_is_to_our_buckets_and_to_images() -> None:
 @pytest.mark.parametrize("purpose", list(USES))
 def test_a_key_is_used_by_the_account_and_by_services_for_it(purpose: str) -> None:
     document = json.loads(
-        key_policy(purpose, account="111122223333", region="eu-central-1")  # type: ignore[arg-type]
+        key_policy(
+            purpose,  # type: ignore[arg-type]
+            account="111122223333",
+            region="eu-central-1",
+            environment="prod",
+        )
     )
     for statement in document["Statement"]:
         principal = statement["Principal"]
         if "Service" in principal:
             assert statement["Condition"], statement["Sid"]
+        elif principal["AWS"] == "*":
+            assert statement["Condition"]["StringEquals"]["kms:CallerAccount"] == "111122223333"
         else:
             assert all(":111122223333:" in each for each in principal["AWS"])
