@@ -31,6 +31,7 @@ from stacks.changes import Collector, certain
 from stacks.offline import OfflineCloud, doubts, mark
 from stacks.policy import settings as limits
 from stacks.policy.changes import forbidden
+from stacks.policy.rules import rules
 from stacks.program import deploy
 from stacks.registry import missing
 from stacks.settings import Inputs, Settings, check_file, kubernetes_of
@@ -117,6 +118,7 @@ def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
         InvalidInput: the configuration, or the environment's policy file, is wrong.
     """
     settings = check(session).settings
+    allowed = _limits(session)
     packs = session.policy_packs
     try:
         _, collector = _run(
@@ -127,10 +129,17 @@ def preview(session: Session, *, on_event: Listener | None = None) -> Collector:
     except _Forbidden as error:
         collector = error.collector
     collector.price(settings.training.hours_per_month)
-    if session.policies is not None:
-        allowed = limits.load(session.environment.name, session.policies / "environments")
+    if allowed is not None:
         collector.policy_failures += forbidden(collector.changes, allowed)
     return collector
+
+
+def _limits(session: Session) -> limits.PolicySettings | None:
+    """What the session's policy pack allows in its environment, where it has one."""
+    if session.policies is None:
+        return None
+    known = frozenset(rule.name for rule in rules())
+    return limits.load(session.environment.name, session.policies / "environments", known)
 
 
 def up(session: Session, *, on_event: Listener | None = None) -> dict[str, object]:

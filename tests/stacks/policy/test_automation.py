@@ -13,9 +13,10 @@ import yaml
 from typer.testing import CliRunner
 
 from landfall.cli.main import app
-from landfall.errors import PolicyViolation
+from landfall.errors import InvalidInput, PolicyViolation
 from landfall.model.environment import Environment, cache_folder
 from stacks import automation, toolchain
+from stacks.changes import Collector
 from stacks.policy import settings as limits
 from tests.stacks.policy.packs import pack
 
@@ -52,6 +53,26 @@ def test_an_up_that_a_policy_forbids_makes_nothing_and_lists_every_failure(
     )
     assert "required-tags: core: tags.landfall:ward: is missing" in said
     assert automation.outputs(session) == {}
+
+
+def test_what_is_found_during_an_up_ends_it_too(
+    session: automation.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blind = Collector("dev")
+    monkeypatch.setattr(automation, "preview", lambda _: blind)
+    with pytest.raises(PolicyViolation, match="what was made before that stays") as caught:
+        automation.up(session)
+    assert "residency: " in str(caught.value)
+
+
+def test_limits_that_are_wrong_are_told_before_an_engine_starts(
+    session: automation.Session,
+) -> None:
+    assert session.policies is not None
+    limits_file = session.policies / "environments" / "dev.yaml"
+    limits_file.write_text(yaml.safe_dump({**SHIPPED, "region": "eu-north-1"}))
+    with pytest.raises(InvalidInput, match="region: unknown key; did you mean regions"):
+        automation.preview(replace(session, toolchain=replace(session.toolchain, pulumi=Path())))
 
 
 def test_a_preview_ends_with_the_policies_exit_code(
