@@ -1,7 +1,7 @@
 """The rules behind the protocol of Pulumi's policy engine.
 
 The policy SDK would take each rule as a policy of its own and unpack every resource anew for each
-of them: with 49 rules that is most of the pack's time. Here a resource is unpacked once. What
+of them: with fifty rules that is most of the pack's time. Here a resource is unpacked once. What
 goes over the wire is the same, so the engine shows, counts and enforces it as any pack's.
 """
 

@@ -296,6 +296,9 @@ def test_the_example_is_a_job_on_two_nodes_with_efa() -> None:
     assert found.pools[job["spec"]["runtimeRef"]["name"]].efa
     assert job["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] == "large"
     written = yaml.safe_load((ROOT / "examples/trainjob/two-nodes.yaml").read_text())
+    # The example names no account's repository; its digest stands for no image.
+    for each in (written, job):
+        assert each["spec"]["trainer"].pop("image").count("@sha256:") == 1
     assert written == job
     assert example(facts(eks(pools={"small": SMALL})))["spec"]["trainer"]["numNodes"] == 1
 
