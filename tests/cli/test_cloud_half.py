@@ -104,14 +104,14 @@ def test_every_problem_of_configuration_and_site_at_once(tree: Tree) -> None:
     overlap = tree.landfall("preview", "dev", "--only", "cloud")
     assert overlap.returncode == 2, overlap.stderr
     assert (
-        "landfall:vpcCidr: 10.88.0.0/16 overlaps 10.88.32.0/24 of site.networks.serving"
+        "landfall:network.cidr: 10.88.0.0/16 overlaps 10.88.32.0/24 of site.networks.serving"
         in overlap.stderr
     )
     tree.edit("Pulumi.dev.yaml", "g6.xlarge", "g6.small")
     tree.edit("inventories/dev/group_vars/all/site.yml", "asn: 65010", "asn: 7224")
     both = tree.landfall("preview", "dev", "--only", "cloud")
     assert both.returncode == 2
-    assert "landfall:trainingInstanceType" in both.stderr
+    assert "training.ec2.pools.small.instanceTypes: g6.small is not in the GPU catalog" in both.stderr
     assert "ASN 7224 is reserved by AWS" in both.stderr
 
 
@@ -123,9 +123,13 @@ def test_a_preview_against_a_base_commit_needs_no_state_and_no_host(tree: Tree) 
     assert done.returncode == 13, done.stdout + done.stderr
     found = json.loads(done.stdout)
     assert found["compared_with"].startswith("commit HEAD")
+    worth = {each["target"].rpartition(" ")[2]: each["cost"] for each in found["changes"]}
+    assert worth["small"] is not None
+    assert any("USD a month" in note for note in found["notes"])
     kinds = {each["target"]: each["kind"] for each in found["changes"]}
     assert kinds == {
-        "aws:ec2/launchTemplate:LaunchTemplate training": "update",
+        "aws:batch/computeEnvironment:ComputeEnvironment small": "update",
+        "aws:batch/jobDefinition:JobDefinition small": "update",
         "tiny-lm": "replace",
         "rack-1": "unknown",
     }

@@ -29,8 +29,8 @@ IGNORED = {".git", LEAVINGS, ".venv", "__pycache__"}
 EDITS = (
     Edit(
         path="Pulumi.dev.yaml",
-        before="landfall:trainingInstanceType: g6.xlarge",
-        after="landfall:trainingInstanceType: g6e.xlarge",
+        before="instanceTypes: [g6.xlarge]",
+        after="instanceTypes: [g6e.xlarge]",
     ),
     Edit(
         path="inventories/dev/group_vars/gpu_hosts/gateway.yml",
