@@ -55,7 +55,6 @@ DOORS: dict[str, tuple[str, ...]] = {
     "pulumi": ("stacks",),
     "pulumi_aws": ("stacks",),
     "pulumi_kubernetes": ("stacks",),
-    "pulumi_policy": ("stacks",),
     "ansible_runner": ("landfall.playbook",),
     "jinja2": ("landfall.render",),
     "subprocess": ("landfall.process",),

@@ -115,6 +115,33 @@ def test_every_problem_of_configuration_and_site_at_once(tree: Tree) -> None:
     assert "ASN 7224 is reserved by AWS" in both.stderr
 
 
+def test_a_stack_that_is_referred_to_must_be_there(tree: Tree, tmp_path: Path) -> None:
+    words = ("preview", "staging", "--offline", "--only", "cloud", "--state", str(tmp_path))
+    done = tree.landfall(*words)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "landfall:registry.environment: there is no stack prod to take the registry of" in (
+        done.stderr
+    )
+    assert not (tmp_path / ".pulumi").exists(), "no engine was started"
+
+
+def test_destroying_wants_the_name_once_more(tree: Tree) -> None:
+    done = tree.landfall("destroy", "dev")
+    assert done.returncode == 2
+    assert "landfall destroy dev --yes dev" in done.stderr
+
+
+def test_several_environments_are_previewed_side_by_side(tree: Tree, tmp_path: Path) -> None:
+    words = ("--offline", "--only", "cloud", "--state", str(tmp_path))
+    report = tmp_path / "preview.json"
+    done = tree.landfall("preview", "dev", "staging", *words, "--output", str(report))
+    assert done.returncode == 2, "staging has no prod to take the registry of"
+    assert "Preview of dev" in done.stdout
+    assert "the preview of staging failed" in done.stderr
+    assert json.loads((tmp_path / "preview-dev.json").read_text())["environment"] == "dev"
+    assert not (tmp_path / "preview-staging.json").exists()
+
+
 def test_a_preview_against_a_base_commit_needs_no_state_and_no_host(tree: Tree) -> None:
     tree.edit("Pulumi.dev.yaml", "g6.xlarge", "g6e.xlarge")
     tree.edit("engines/specs/tiny-lm.yaml", "precision: int8", "precision: int4")
