@@ -86,6 +86,8 @@ def setup(session: nox.Session) -> None:
 
 
 WITH_REAL_PARTS = "engine or services or host or slow"
+BY_MATRIX = "matrix or cloud"
+DIST = {"matrix": "worksteal", "cloud": "loadfile"}
 
 
 @nox.session
@@ -95,7 +97,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         run(session, "pytest", *session.posargs)
         return
-    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS} or matrix)")
+    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS} or {BY_MATRIX})")
     # What cannot be got is then skipped by name, and fails in CI.
     session.run(str(BIN / "landfall"), "doctor", "--fix", external=True, success_codes=[0, 1])
     run(
@@ -108,17 +110,19 @@ def tests(session: nox.Session) -> None:
         "loadfile",
         "--durations=10",
         "-m",
-        f"({WITH_REAL_PARTS}) and not matrix",
+        f"({WITH_REAL_PARTS}) and not ({BY_MATRIX})",
     )
 
 
 @nox.session
 def matrix(session: nox.Session) -> None:
-    """The cloud half in all its forms: each feature, capacity, GPU family and link; three lives."""
+    """The cloud half in all its forms: each feature, capacity, GPU family, link; three lives."""
     install(session)
     run(session, "landfall", "doctor", "--fix", "--no-site")
-    words = session.posargs or ["tests/stacks"]
-    run(session, "pytest", "-q", "-n", "2", "--dist", "worksteal", "-m", "matrix", *words)
+    for marker in ("matrix", "cloud"):
+        run(
+            session, "pytest", "-q", "-n", "2", "--dist", DIST[marker], "-m", marker, "tests/stacks"
+        )
 
 
 @nox.session

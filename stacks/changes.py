@@ -104,7 +104,8 @@ class Collector:
         kind = KIND_OF.get(done, Kind.UNKNOWN)
         if kind is not None or done == "same":
             self._sides.take(identity(step), step)
-        if done == "same":
+        # What another stack says is read in each run; that is no change of this one.
+        if done == "same" or step.type == "pulumi:pulumi:StackReference":
             self.unchanged += 1
         elif kind is not None and step.type != "pulumi:pulumi:Stack":
             found = change(step, kind, self.environment)

@@ -17,7 +17,7 @@ IN_CI = os.environ.get("CI") == "true"
 
 def missing_for(marker: str) -> str:
     """What this machine lacks for tests that carry `marker`; "" where nothing is."""
-    if marker in ("engine", "matrix"):
+    if marker in ("engine", "matrix", "cloud"):
         from stacks.toolchain import find
 
         return "" if find(cache_folder()) else "no Pulumi command (nox -s setup gets one)"
@@ -30,7 +30,9 @@ def missing_for(marker: str) -> str:
     return ""
 
 
-WHOLLY_MARKED = re.compile(r"^pytestmark = .*\b(engine|services|host|slow|matrix)\b", re.MULTILINE)
+WHOLLY_MARKED = re.compile(
+    r"^pytestmark = .*\b(engine|services|host|slow|matrix|cloud)\b", re.MULTILINE
+)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -42,7 +44,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, visibly, what cannot run here; in CI a skip is a failure instead."""
-    reasons = {name: missing_for(name) for name in ("engine", "matrix", "host", "nginx")}
+    reasons = {name: missing_for(name) for name in ("engine", "matrix", "cloud", "host", "nginx")}
     for item in items:
         for name, reason in reasons.items():
             if reason and item.get_closest_marker(name):

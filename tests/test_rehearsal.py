@@ -185,8 +185,15 @@ def test_a_pull_request_is_previewed_in_all_halves(up: Loop) -> None:
     branch = pull_request.open_one(up.environment)
     found = report.preview(branch, report.Wanted(offline=True), up.tell).report
     by_half = {half: [c for c in found.changes if c.half is half] for half in Half}
-    [instance] = by_half[Half.CLOUD]
-    assert (instance.kind, instance.details[0].path) == (Kind.UPDATE, "instanceType")
+    changed = {each.target.partition(" ")[0]: each for each in by_half[Half.CLOUD]}
+    machines = changed["aws:batch/computeEnvironment:ComputeEnvironment"]
+    assert machines.kind is Kind.UPDATE
+    assert machines.details[0].path == "computeResources.instanceTypes[0]"
+    assert machines.cost is not None
+    assert set(changed) == {
+        machines.target.partition(" ")[0],
+        "aws:batch/jobDefinition:JobDefinition",
+    }
     assert any("rate=50r/s" in change.diff for change in by_half[Half.SITE])
     [precision] = by_half[Half.ENGINES]
     assert precision.kind is Kind.REPLACE

@@ -111,7 +111,9 @@ def test_every_problem_of_configuration_and_site_at_once(tree: Tree) -> None:
     tree.edit("inventories/dev/group_vars/all/site.yml", "asn: 65010", "asn: 7224")
     both = tree.landfall("preview", "dev", "--only", "cloud")
     assert both.returncode == 2
-    assert "training.ec2.pools.small.instanceTypes: g6.small is not in the GPU catalog" in both.stderr
+    assert (
+        "training.ec2.pools.small.instanceTypes: g6.small is not in the GPU catalog" in both.stderr
+    )
     assert "ASN 7224 is reserved by AWS" in both.stderr
 
 

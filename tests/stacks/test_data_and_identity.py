@@ -31,7 +31,7 @@ from tests.stacks import components
 from tests.stacks.conftest import Planned, Program, Rehearsal
 from tests.stacks.iam import allowed, denied
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.cloud
 
 DIGEST = f"sha256:{'0' * 64}"
 DOMAIN = "ml.site.example"

@@ -18,10 +18,11 @@ from landfall.model.environment import ROOT, cache_folder, find
 from stacks import automation, toolchain
 from stacks.changes import Collector
 from stacks.declared import Declared, of_state
+from stacks.offline import semantics
 from stacks.settings import check_file
 from tests.docs.documents import document
 
-pytestmark = pytest.mark.matrix
+pytestmark = pytest.mark.cloud
 
 NAMES = ("prod", "staging", "dev")
 """staging uses prod's registry, so prod comes first."""
@@ -74,6 +75,20 @@ def test_it_comes_up_as_planned_and_then_stays(name: str, lives: dict[str, Life]
     assert {each.kind.value for each in life.first.changes} == {"create"}
     assert life.second.changes == []
     assert life.second.unchanged >= len(life.first.changes)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_rule_is_broken_and_none_is_left_undecided(name: str, lives: dict[str, Life]) -> None:
+    assert lives[name].second.policy_failures == []
+    # What has no list price stays open.
+    assert lives[name].second.undecided.keys() <= {"monthly-cost-cap"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_type_is_in_the_offline_tables(name: str, lives: dict[str, Life]) -> None:
+    found = {each.type for each in lives[name].declared if each.type.startswith("aws:")}
+    assert len(found) > 40
+    assert sorted(token for token in found if not semantics.rules(token).known) == []
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -73,7 +73,8 @@ def alone(pools: dict[str, Any], part: str) -> dict[str, Any]:
         "images": {"dcgm-exporter": f"kubernetes{zeros}"},
         "pools": pools,
     }
-    return {"registry": "", "training": {"ec2": ec2} if part == "ec2" else {"eks": eks}}
+    training = {"ec2": ec2} if part == "ec2" else {"eks": eks}
+    return {"registry": "", "training": training, "budget.monthlyUsd": 100_000}
 
 
 def generated() -> Iterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ from stacks.registry_server import ADMINISTRATOR, Server
 
 pytest.importorskip("flask_wtf", reason="MLflow's authentication needs Flask-WTF (mlflow[auth])")
 
-pytestmark = pytest.mark.services
+pytestmark = pytest.mark.cloud
 
 NAME = "registry.ml.site.example"
 OLD_DEFAULT = "password1234"

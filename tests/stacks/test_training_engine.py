@@ -34,7 +34,7 @@ from tests.stacks.trained import (
     eks_args,
 )
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.cloud
 
 OTHER = "cb-0fedcba987654321f"
 EVERY = {
