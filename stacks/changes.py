@@ -167,19 +167,53 @@ def _details(step: StepEventMetadata) -> Iterator[Detail]:
     outputs = (step.old.outputs if step.old else None) or {}
     if not step.detailed_diff:
         for path in step.diffs or []:
-            yield _detail(path, old, new, replaces=path in (step.keys or []))
+            yield from _detail(path, old, new, replaces=path in (step.keys or []))
         return
     for path, difference in step.detailed_diff.items():
         before = old if difference.input_diff else outputs
         replaces = difference.diff_kind in REPLACING
-        yield _detail(path, before, new, replaces=replaces)
+        yield from _detail(path, before, new, replaces=replaces)
 
 
 REPLACING = {DiffKind.ADD_REPLACE, DiffKind.DELETE_REPLACE, DiffKind.UPDATE_REPLACE}
 
 
-def _detail(path: str, old: Mapping[str, Any], new: Mapping[str, Any], *, replaces: bool) -> Detail:
-    return Detail(path=path, before=text_at(old, path), after=text_at(new, path), replaces=replaces)
+def _detail(
+    path: str, old: Mapping[str, Any], new: Mapping[str, Any], *, replaces: bool
+) -> Iterator[Detail]:
+    """What differs at a path; of two JSON texts, each leaf that does."""
+    documents = [_document(value_at(side, path)) for side in (old, new)]
+    if None not in documents:
+        before, after = (dict(leaves(each, path)) for each in documents)
+        for leaf in sorted(before.keys() | after.keys()):
+            sides = (shortened(before.get(leaf, "")), shortened(after.get(leaf, "")))
+            if before.get(leaf) != after.get(leaf):
+                yield Detail(path=leaf, before=sides[0], after=sides[1], replaces=replaces)
+        return
+    yield Detail(path=path, before=text_at(old, path), after=text_at(new, path), replaces=replaces)
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Every value in a document that holds no other, with its path."""
+    if isinstance(value, dict) and value:
+        for key, each in value.items():
+            yield from leaves(each, f"{path}.{key}")
+    elif isinstance(value, list) and value:
+        for index, each in enumerate(value):
+            yield from leaves(each, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _document(value: Any) -> dict[str, Any] | list[Any] | None:
+    """What a JSON text holds, where it is one of an object or a list."""
+    if not isinstance(value, str) or value[:1] not in ("{", "["):
+        return None
+    try:
+        found = json.loads(value)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict | list) else None
 
 
 def text_at(values: Mapping[str, Any], path: str) -> str:
@@ -187,14 +221,23 @@ def text_at(values: Mapping[str, Any], path: str) -> str:
 
     A secret is `[secret]` and a value that is not known yet `[unknown]`, at any depth.
     """
+    return shortened(value_at(values, path))
+
+
+def value_at(values: Mapping[str, Any], path: str) -> Any:
+    """The value at an engine path, as a reader may see it; "" where there is none."""
     current: Any = values
     for part in _parts(path):
         try:
             current = current[int(part)] if isinstance(current, list) else current[part]
         except (KeyError, IndexError, ValueError, TypeError):
             return ""
-    shown = plain(current)
-    text = shown if isinstance(shown, str) else json.dumps(shown, sort_keys=True)
+    return plain(current)
+
+
+def shortened(value: Any) -> str:
+    """A value as text, of a length that a line can have."""
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
 
 

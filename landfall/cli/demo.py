@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 
 from landfall.cli import arguments
@@ -66,7 +67,8 @@ def _preview(environment: Environment, tell: Reporter, *, site: bool) -> None:
 
     branch = pull_request.open_one(environment)
     for edit in pull_request.EDITS:
-        tell.console.print(f"  {edit.path}: [red]{edit.before}[/] → [green]{edit.after}[/]")
+        before, after = escape(edit.before), escape(edit.after)
+        tell.console.print(f"  {edit.path}: [red]{before}[/] → [green]{after}[/]")
     found = report.preview(branch, report.Wanted(offline=True, ask_hosts=site), tell)
     path = environment.work / "preview.md"
     path.write_text(markdown.write(found.report, digest=found.digest, commit=found.commit))
