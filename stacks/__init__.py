@@ -7,8 +7,10 @@ The only package that imports pulumi. One component for each file; `deploy` is t
 def deploy() -> None:
     """Declare every resource of the current environment."""
     # Imported here: the policy pack is a program of its own, and needs none of the cloud's SDK.
+    from stacks.memory import for_this_program
     from stacks.program import deploy as declare
 
+    for_this_program()
     declare()
 
 

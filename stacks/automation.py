@@ -28,6 +28,7 @@ from landfall.errors import (
 from landfall.model.environment import Environment
 from stacks.account import Cloud
 from stacks.changes import Collector, certain
+from stacks.memory import fewer_collections
 from stacks.offline import OfflineCloud, doubts, mark
 from stacks.policy import settings as limits
 from stacks.policy.changes import forbidden
@@ -299,7 +300,8 @@ def _run(
 
     try:
         stack = _workspace_stack(session, session.environment.name, program)
-        return act(stack, listen), collector
+        with fewer_collections():
+            return act(stack, listen), collector
     except auto.errors.CommandError as error:
         if problems:
             raise problems[0] from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+from stacks.memory import for_this_program
 from stacks.policy import settings as limits
 from stacks.policy.analyzer import Analyzer, server
 from stacks.policy.rules import rules
@@ -13,6 +14,7 @@ from stacks.policy.settings import PolicySettings
 
 def serve(folder: Path = limits.FOLDER) -> None:
     """Answer the engine until it ends this process, with the limits in `folder`."""
+    for_this_program()
     known = frozenset(rule.name for rule in rules())
 
     @cache
