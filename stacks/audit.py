@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from stacks.logs import log_group
 from stacks.place import Place
 from stacks.roles import role
 from stacks.settings.adoption import Adoption
@@ -52,12 +53,8 @@ class Audit(pulumi.ComponentResource):
 
     def _trail(self, name: str) -> None:
         args, place = self._args, self._args.place
-        group = aws.cloudwatch.LogGroup(
-            f"{name}-trail",
-            name=f"/landfall/{place.environment}/trail",
-            retention_in_days=place.logs_days,
-            kms_key_id=place.keys["logs"],
-            opts=place.stateful(self),
+        group = log_group(
+            f"{name}-trail", place, parent=self, called=f"/landfall/{place.environment}/trail"
         )
         writer = role(
             f"{name}-trail",

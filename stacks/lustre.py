@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pulumi
 import pulumi_aws as aws
 
+from stacks.logs import log_group
 from stacks.network import Reachable
 from stacks.place import Place
 from stacks.settings import parts
@@ -92,12 +93,8 @@ class Lustre(pulumi.ComponentResource):
 
     def _file_system(self, name: str) -> aws.fsx.LustreFileSystem:
         place, lustre = self._args.place, self._args.lustre
-        logs = aws.cloudwatch.LogGroup(
-            name,
-            name=f"{LOG_PREFIX}landfall/{place.environment}/{name}",
-            retention_in_days=place.logs_days,
-            kms_key_id=place.keys["logs"],
-            opts=place.stateful(self),
+        logs = log_group(
+            name, place, parent=self, called=f"{LOG_PREFIX}landfall/{place.environment}/{name}"
         )
         return aws.fsx.LustreFileSystem(
             name,

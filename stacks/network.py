@@ -9,6 +9,7 @@ from typing import Protocol
 import pulumi
 import pulumi_aws as aws
 
+from stacks.logs import log_group
 from stacks.place import Place
 from stacks.ranges import divide
 from stacks.roles import role
@@ -115,12 +116,12 @@ class Network(pulumi.ComponentResource):
 
     def _flow_logs(self, name: str, args: NetworkArgs) -> None:
         place = args.place
-        group = aws.cloudwatch.LogGroup(
+        group = log_group(
             f"{name}-flow",
-            name=f"/landfall/{place.environment}/flow",
-            retention_in_days=args.flow_logs_days,
-            kms_key_id=place.keys["logs"],
-            opts=place.stateful(self),
+            place,
+            parent=self,
+            called=f"/landfall/{place.environment}/flow",
+            days=args.flow_logs_days,
         )
         writer = role(
             f"{name}-flow",

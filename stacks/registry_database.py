@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from stacks.logs import log_group
 from stacks.network import Ids
 from stacks.place import Place
 from stacks.registry_server import DATABASE
@@ -71,12 +72,11 @@ class RegistryDatabase(pulumi.ComponentResource):
     def _logs(self, name: str, place: Place) -> list[pulumi.Resource]:
         """The groups that RDS writes to. Where they are not there, it makes them, kept for ever."""
         return [
-            aws.cloudwatch.LogGroup(
+            log_group(
                 f"{name}-{kind}",
-                name=f"/aws/rds/instance/{place.name(name)}/{kind}",
-                retention_in_days=place.logs_days,
-                kms_key_id=place.keys["logs"],
-                opts=place.stateful(self),
+                place,
+                parent=self,
+                called=f"/aws/rds/instance/{place.name(name)}/{kind}",
             )
             for kind in LOGS
         ]

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 
 from stacks import registry_server as server_of
 from stacks.images import repository_name
+from stacks.logs import log_group
 from stacks.network import Ids
 from stacks.place import Place
 from stacks.registry_server import Server
@@ -112,13 +113,7 @@ class RegistryService(pulumi.ComponentResource):
 
     def _task(self) -> pulumi.Output[str]:
         args, place = self._args, self._args.place
-        log = aws.cloudwatch.LogGroup(
-            self._name,
-            name=f"/landfall/{place.environment}/{self._name}",
-            retention_in_days=place.logs_days,
-            kms_key_id=place.keys["logs"],
-            opts=place.stateful(self),
-        )
+        log = log_group(self._name, place, parent=self)
         definitions = pulumi.Output.all(
             server=args.server,
             images=args.images,

@@ -13,6 +13,7 @@ from landfall.model.link import Authentication, Routing
 from landfall.model.link import Link as LinkSettings
 from landfall.model.site import Edge
 from stacks.alarms import Alarms
+from stacks.logs import log_group
 from stacks.place import Place
 
 REKEY_MARGIN_S, REKEY_FUZZ_PERCENT, REPLAY_WINDOW = 270, 100, 1024
@@ -58,13 +59,7 @@ class Tunnels(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._args = args
         self.attachments = {}
-        logs = aws.cloudwatch.LogGroup(
-            name,
-            name=f"/landfall/{args.place.environment}/{name}",
-            retention_in_days=args.place.logs_days,
-            kms_key_id=args.place.keys["logs"],
-            opts=args.place.stateful(self),
-        )
+        logs = log_group(name, args.place, parent=self)
         made = [self._edge(edge, logs.arn) for edge in args.edges]
         self.described = pulumi.Output.all(*made).apply(
             lambda pairs: [tunnel for pair in pairs for tunnel in pair]

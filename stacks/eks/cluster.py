@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from stacks.eks import identity
+from stacks.logs import log_group
 from stacks.place import Place
 from stacks.roles import role
 from stacks.settings.training import Eks
@@ -58,13 +59,7 @@ class Cluster(pulumi.ComponentResource):
         self._args = args
         place = args.place
         # EKS writes to a log group of this name, and makes it, unencrypted, if it is not there.
-        logs = aws.cloudwatch.LogGroup(
-            name,
-            name=f"/aws/eks/{place.name(name)}/cluster",
-            retention_in_days=place.logs_days,
-            kms_key_id=place.keys["logs"],
-            opts=place.stateful(self),
-        )
+        logs = log_group(name, place, parent=self, called=f"/aws/eks/{place.name(name)}/cluster")
         self.nodes = machine_group(f"{name}-nodes", place, args.ways, among=True, opts=self._child)
         control = self._firewall(name)
         self.resource = self._cluster(name, logs, control)

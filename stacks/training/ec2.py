@@ -9,6 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from stacks.logs import log_group
 from stacks.network import Reachable
 from stacks.place import Place
 from stacks.roles import role
@@ -86,13 +87,7 @@ class Ec2Training(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         self._name, self._args = name, args
         place = args.place
-        logs = aws.cloudwatch.LogGroup(
-            name,
-            name=f"/landfall/{place.environment}/{name}",
-            retention_in_days=place.logs_days,
-            kms_key_id=place.keys["logs"],
-            opts=place.stateful(self),
-        )
+        logs = log_group(name, place, parent=self)
         profile = self._machines(logs)
         worker = self._jobs()
         self.job_role = worker.name
