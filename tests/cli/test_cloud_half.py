@@ -131,6 +131,10 @@ def test_destroying_wants_the_name_once_more(tree: Tree) -> None:
     done = tree.landfall("destroy", "dev")
     assert done.returncode == 2
     assert "landfall destroy dev --yes dev" in done.stderr
+    done = tree.landfall("destroy", "dev", "--yes", "dev")
+    assert done.returncode == 0, done.stderr
+    assert "resources destroyed" in done.stderr
+    assert tree.landfall("handoff", "dev").returncode == 2, "there is nothing to hand over"
 
 
 def test_several_environments_are_previewed_side_by_side(tree: Tree, tmp_path: Path) -> None:
