@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 from pydantic import ValidationError
+
+from landfall.model.parsing import problems_of
+from stacks.settings.training import Ec2, Eks, Pool, Training
 from tests.stacks.trained import (
     DRIVERS,
     LARGE,
@@ -19,9 +22,6 @@ from tests.stacks.trained import (
     eks,
 )
 from tests.stacks.trained import chart as a_chart
-
-from landfall.model.parsing import problems_of
-from stacks.settings.training import Ec2, Eks, Pool, Training
 
 
 def refused(kind: Any, written: dict[str, Any]) -> str:
