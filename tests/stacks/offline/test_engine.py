@@ -16,7 +16,7 @@ from stacks.changes import Collector
 from stacks.offline import OfflineCloud, doubts
 from tests.stacks.offline.rehearsed import Program, Rehearsal, raw
 
-pytestmark = pytest.mark.engine
+pytestmark = pytest.mark.cloud
 
 
 def network(cidr: str) -> Program:
