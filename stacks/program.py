@@ -168,6 +168,8 @@ def _training(about: About, ground: Ground) -> list[pulumi.Output[str]]:
             site_networks=about.site_networks,
             settings=settings.training.eks,
             shared=shared,
+            # Hardware that fails is told once: by training on EC2, where there is both.
+            topic=None if settings.training.ec2 else ground.alarms.topic,
         ),
         about.options,
     )
