@@ -13,8 +13,8 @@ from pathlib import Path
 
 from landfall.errors import Interrupted, LandfallError
 from landfall.model.environment import Environment, cache_folder
-from stacks import automation, toolchain
-from stacks.declared import used_first
+from stacks import toolchain
+from stacks.declared import risen
 
 
 def up(environment: Environment, state: Path) -> dict[str, object]:
@@ -23,11 +23,8 @@ def up(environment: Environment, state: Path) -> dict[str, object]:
     An environment whose outputs it uses comes first.
     """
     tools = toolchain.ensure(cache_folder(), on_progress=lambda line: print(line, file=sys.stderr))
-    outputs: dict[str, object] = {}
-    for each in used_first(environment):
-        with automation.offline(each, tools, state, policies=None) as session:
-            outputs = automation.up(session)
-    return outputs
+    with risen(environment, tools, state) as (_, outputs):
+        return outputs
 
 
 def main() -> int:

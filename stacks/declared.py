@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landfall.model.environment import Environment, find
+from landfall.model.environment import Environment, cache_folder, find
 from stacks import automation
 from stacks.changes import plain
 from stacks.settings import check_file
-from stacks.toolchain import Toolchain
+from stacks.toolchain import Toolchain, ensure
 
 STACK = "pulumi:pulumi:Stack"
 PROVIDERS = "pulumi:providers:"
@@ -41,15 +42,27 @@ class Declared:
     id: str
 
 
-def rehearse(environment: Environment, tools: Toolchain) -> tuple[Declared, ...]:
+@contextmanager
+def risen(
+    environment: Environment, tools: Toolchain, folder: Path
+) -> Iterator[tuple[automation.Session, dict[str, object]]]:
+    """The environment, brought up offline after those that it uses, and its outputs."""
+    *used, own = used_first(environment)
+    for each in used:
+        with automation.offline(each, tools, folder, policies=None) as session:
+            automation.up(session)
+    with automation.offline(own, tools, folder, policies=None) as session:
+        yield session, automation.up(session)
+
+
+def rehearse(environment: Environment) -> tuple[Declared, ...]:
     """All that an environment declares, brought up offline into a state that is then forgotten."""
-    with tempfile.TemporaryDirectory(prefix="landfall-declared-") as folder:
-        for each in used_first(environment):
-            with automation.offline(each, tools, Path(folder), policies=None) as session:
-                automation.up(session)
-                if each.name == environment.name:
-                    return of_state(automation.export(session))
-    raise AssertionError("an environment is among those that it uses and itself")
+    tools = ensure(cache_folder(), on_progress=lambda _: None)
+    with (
+        tempfile.TemporaryDirectory(prefix="landfall-declared-") as folder,
+        risen(environment, tools, Path(folder)) as (session, _),
+    ):
+        return of_state(automation.export(session))
 
 
 def of_state(deployment: Mapping[str, Any]) -> tuple[Declared, ...]:

@@ -9,11 +9,10 @@ from functools import partial
 import pulumi
 import pulumi_aws as aws
 
+from stacks.firewall import https_from
 from stacks.network import Reachable
 from stacks.place import Place
 from stacks.statements import allow, document
-
-HTTPS = 443
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "autoscaling": ("autoscaling:Describe*", "autoscaling:SetDesiredCapacity",
@@ -126,18 +125,8 @@ class Endpoints(pulumi.ComponentResource):
             tags={"Name": self._args.place.name(name)},
             opts=self._child,
         )
-        sources = {"vpc": str(self._args.network.cidr)}
-        sources |= {f"site-{i}": each for i, each in enumerate(self._args.site_networks)}
-        for source, cidr in sources.items():
-            aws.vpc.SecurityGroupIngressRule(
-                f"{name}-{source}",
-                security_group_id=group.id,
-                cidr_ipv4=cidr,
-                ip_protocol="tcp",
-                from_port=HTTPS,
-                to_port=HTTPS,
-                opts=self._child,
-            )
+        args = self._args
+        https_from(name, group.id, args.site_networks, self._child, vpc=args.network.cidr)
         return group.id
 
     def _interface(

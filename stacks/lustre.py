@@ -8,6 +8,7 @@ from types import MappingProxyType
 import pulumi
 import pulumi_aws as aws
 
+from stacks.firewall import let_through
 from stacks.logs import log_group
 from stacks.network import Reachable
 from stacks.place import Place
@@ -128,31 +129,8 @@ class Lustre(pulumi.ComponentResource):
         )
         if self._args.lustre.efa:
             # EFA's own traffic is no TCP: it is let through by a rule for everything among members.
-            self._among(f"{name}-efa", group, "-1", None)
+            let_through(f"{name}-efa", group.id, group.id, None, self._child)
         else:
             for part, ports in PORTS.items():
-                self._among(f"{name}-{part}", group, "tcp", ports)
+                let_through(f"{name}-{part}", group.id, group.id, ports, self._child)
         return group.id
-
-    def _among(
-        self, name: str, group: aws.ec2.SecurityGroup, protocol: str, ports: tuple[int, int] | None
-    ) -> None:
-        first, last = ports or (None, None)
-        aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=group.id,
-            referenced_security_group_id=group.id,
-            ip_protocol=protocol,
-            from_port=first,
-            to_port=last,
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupEgressRule(
-            name,
-            security_group_id=group.id,
-            referenced_security_group_id=group.id,
-            ip_protocol=protocol,
-            from_port=first,
-            to_port=last,
-            opts=self._child,
-        )

@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from landfall.errors import Problem
 from stacks import registry_database, registry_server
+from stacks.firewall import HTTPS, https_from, let_through, out_to_aws
 from stacks.network import Reachable
 from stacks.place import Place
 from stacks.registry_database import RegistryDatabase, RegistryDatabaseArgs
@@ -29,8 +30,6 @@ HOST = "registry"
 PROJECT = "organization/landfall"
 """How stacks of this project are called from others; a backend of one's own has no other name for
 the organization (Pulumi's documentation on state backends)."""
-
-HTTPS = 443
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 """TLS 1.3, and 1.2 with ciphers of forward secrecy and authenticated encryption only."""
@@ -169,63 +168,12 @@ class Registry(pulumi.ComponentResource):
     ) -> None:
         """Who talks to whom: callers to the balancer, it to tasks, these to tables and AWS."""
         args = self._args
-        callers = {"vpc": args.network.cidr}
-        callers |= {f"site-{number}": each for number, each in enumerate(args.site_networks)}
-        for source, network in callers.items():
-            aws.vpc.SecurityGroupIngressRule(
-                f"{self._name}-{source}",
-                security_group_id=balancers,
-                cidr_ipv4=str(network),
-                ip_protocol="tcp",
-                from_port=HTTPS,
-                to_port=HTTPS,
-                opts=self._child,
-            )
-        self._between("balancer-tasks", balancers, tasks, registry_server.PORT)
-        self._between("tasks-tables", tasks, tables, registry_database.PORT)
-        self._out("endpoints", tasks, to_group=args.endpoints)
-        self._out("s3", tasks, to_list=args.s3_prefix_list)
-
-    def _between(
-        self, part: str, source: pulumi.Output[str], target: pulumi.Output[str], port: int
-    ) -> None:
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-{part}",
-            security_group_id=source,
-            referenced_security_group_id=target,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            f"{self._name}-{part}",
-            security_group_id=target,
-            referenced_security_group_id=source,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            opts=self._child,
-        )
-
-    def _out(
-        self,
-        part: str,
-        group: pulumi.Output[str],
-        *,
-        to_group: pulumi.Output[str] | None = None,
-        to_list: pulumi.Output[str] | None = None,
-    ) -> None:
-        aws.vpc.SecurityGroupEgressRule(
-            f"{self._name}-{part}",
-            security_group_id=group,
-            referenced_security_group_id=to_group,
-            prefix_list_id=to_list,
-            ip_protocol="tcp",
-            from_port=HTTPS,
-            to_port=HTTPS,
-            opts=self._child,
-        )
+        name, child = self._name, self._child
+        https_from(name, balancers, args.site_networks, child, vpc=args.network.cidr)
+        server, database = registry_server.PORT, registry_database.PORT
+        let_through(f"{name}-balancer-tasks", balancers, tasks, (server, server), child)
+        let_through(f"{name}-tasks-tables", tasks, tables, (database, database), child)
+        out_to_aws(name, tasks, endpoints=args.endpoints, s3=args.s3_prefix_list, opts=child)
 
     def _balancer(
         self, group: pulumi.Output[str], certificate: str

@@ -8,12 +8,13 @@ import pulumi
 import pulumi_aws as aws
 
 from stacks.eks import identity
+from stacks.firewall import HTTPS, https_from, let_through
 from stacks.logs import log_group
 from stacks.place import Place
 from stacks.roles import role
 from stacks.settings.training import Eks
 from stacks.statements import assumed_by
-from stacks.training.firewall import HTTPS, Ways, machine_group
+from stacks.training.firewall import Ways, machine_group
 
 LOGS = ("api", "audit", "authenticator", "controllerManager", "scheduler")
 """Every log of a control plane there is."""
@@ -123,47 +124,11 @@ class Cluster(pulumi.ComponentResource):
             tags={"Name": place.name(name)},
             opts=self._child,
         )
-        for index, cidr in enumerate(self._args.site_networks):
-            aws.vpc.SecurityGroupIngressRule(
-                f"{name}-site-{index}",
-                security_group_id=group.id,
-                cidr_ipv4=cidr,
-                ip_protocol="tcp",
-                from_port=HTTPS,
-                to_port=HTTPS,
-                opts=self._child,
-            )
-        self._pair(f"{name}-api", self.nodes, group.id, (HTTPS, HTTPS))
+        https_from(name, group.id, self._args.site_networks, self._child)
+        let_through(f"{name}-api", self.nodes, group.id, (HTTPS, HTTPS), self._child)
         for what, ports in CALLED.items():
-            self._pair(f"{name}-{what}", group.id, self.nodes, ports)
+            let_through(f"{name}-{what}", group.id, self.nodes, ports, self._child)
         return group.id
-
-    def _pair(
-        self,
-        name: str,
-        caller: pulumi.Output[str],
-        called: pulumi.Output[str],
-        ports: tuple[int, int],
-    ) -> None:
-        """One group may call another: its way out and the other's way in."""
-        aws.vpc.SecurityGroupEgressRule(
-            name,
-            security_group_id=caller,
-            referenced_security_group_id=called,
-            ip_protocol="tcp",
-            from_port=ports[0],
-            to_port=ports[1],
-            opts=self._child,
-        )
-        aws.vpc.SecurityGroupIngressRule(
-            name,
-            security_group_id=called,
-            referenced_security_group_id=caller,
-            ip_protocol="tcp",
-            from_port=ports[0],
-            to_port=ports[1],
-            opts=self._child,
-        )
 
     def _administrators(self, name: str) -> None:
         for index, principal in enumerate(self._args.settings.administrators):

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
+from stacks.firewall import let_through, out_to_aws
 from stacks.network import Reachable
 from stacks.place import Place
-
-HTTPS = 443
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,37 +47,7 @@ def machine_group(
         tags={"Name": place.name(name)},
         opts=opts,
     )
-    aws.vpc.SecurityGroupEgressRule(
-        f"{name}-endpoints",
-        security_group_id=group.id,
-        referenced_security_group_id=ways.endpoints,
-        ip_protocol="tcp",
-        from_port=HTTPS,
-        to_port=HTTPS,
-        opts=opts,
-    )
-    aws.vpc.SecurityGroupEgressRule(
-        f"{name}-s3",
-        security_group_id=group.id,
-        prefix_list_id=ways.s3,
-        ip_protocol="tcp",
-        from_port=HTTPS,
-        to_port=HTTPS,
-        opts=opts,
-    )
+    out_to_aws(name, group.id, endpoints=ways.endpoints, s3=ways.s3, opts=opts)
     if among:
-        aws.vpc.SecurityGroupIngressRule(
-            f"{name}-among",
-            security_group_id=group.id,
-            referenced_security_group_id=group.id,
-            ip_protocol="-1",
-            opts=opts,
-        )
-        aws.vpc.SecurityGroupEgressRule(
-            f"{name}-among",
-            security_group_id=group.id,
-            referenced_security_group_id=group.id,
-            ip_protocol="-1",
-            opts=opts,
-        )
+        let_through(f"{name}-among", group.id, group.id, None, opts)
     return group.id

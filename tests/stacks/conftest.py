@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pulumi import automation as auto
 
-from landfall.model.environment import cache_folder
 from stacks.offline import OfflineCloud
-from stacks.toolchain import find
-
-Program = Callable[[], None]
+from tests.stacks.engine import Engine, Program
 
 
 class Planned:
@@ -53,26 +50,8 @@ class Planned:
         }
 
 
-class Rehearsal:
-    """A stack in a folder of its own, with the offline cloud behind it."""
-
-    def __init__(self, folder: Path, cloud: OfflineCloud) -> None:
-        tools = find(cache_folder())
-        assert tools is not None
-        self.variables = {
-            **cloud.environment,
-            "PATH": tools.path("/usr/bin:/bin"),
-            "PULUMI_BACKEND_URL": f"file://{folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-        }
-        self.command = auto.PulumiCommand(root=str(tools.pulumi.parent.parent))
-
-    def stack(self, program: Program, *, region: str = "eu-central-1") -> auto.Stack:
-        """A stack that runs `program`."""
-        options = auto.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=self.command)
-        stack = auto.create_or_select_stack("dev", "landfall", program, opts=options)
-        stack.set_config("aws:region", auto.ConfigValue(region))
-        return stack
+class Rehearsal(Engine):
+    """The same, telling what was planned."""
 
     def preview(self, program: Program) -> Planned:
         """What `up` would do now."""
@@ -85,12 +64,6 @@ class Rehearsal:
         planned = Planned()
         self.stack(program).up(on_event=planned)
         return planned
-
-    def fails(self, program: Program) -> str:
-        """What a preview that fails says."""
-        with pytest.raises(auto.CommandError) as caught:
-            self.stack(program).preview()
-        return str(caught.value)
 
 
 @pytest.fixture

@@ -28,7 +28,8 @@ from stacks.settings import parts
 from stacks.storage import Buckets, BucketsArgs
 from stacks.streams import Streams, StreamsArgs
 from tests.stacks import components
-from tests.stacks.conftest import Planned, Program, Rehearsal
+from tests.stacks.conftest import Planned, Rehearsal
+from tests.stacks.engine import Program
 from tests.stacks.iam import allowed, denied
 
 pytestmark = pytest.mark.cloud

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from landfall import cost
 from landfall.cost import Assumptions, Estimate, Resource
-from landfall.model.environment import Environment, cache_folder
-from stacks import declared, toolchain
+from landfall.model.environment import Environment
+from stacks import declared
 from stacks.declared import Declared
 from stacks.settings import Settings, check_file
 
@@ -19,8 +19,7 @@ def estimate(environment: Environment) -> Estimate:
         InvalidInput: the configuration is wrong.
     """
     settings = check_file(environment).settings
-    tools = toolchain.ensure(cache_folder(), on_progress=lambda _: None)
-    found = declared.rehearse(environment, tools)
+    found = declared.rehearse(environment)
     assumed = Assumptions(training_hours=settings.training.hours_per_month)
     return cost.monthly(rows(found, settings), assumed)
 

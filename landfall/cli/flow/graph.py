@@ -8,8 +8,8 @@ from pathlib import Path
 
 from landfall import files, process
 from landfall.errors import UsageError
-from landfall.model.environment import Environment, cache_folder
-from stacks import declared, toolchain
+from landfall.model.environment import Environment
+from stacks import declared
 from stacks.declared import Declared
 
 COMPONENT = "landfall:index:"
@@ -57,8 +57,7 @@ def draw(environment: Environment, path: Path) -> int:
     """
     if path.suffix not in {".dot", ".svg"}:
         raise UsageError(f"{path}: a picture is .svg (needs Graphviz) or .dot")
-    tools = toolchain.ensure(cache_folder(), on_progress=lambda _: None)
-    found = declared.rehearse(environment, tools)
+    found = declared.rehearse(environment)
     text = dot(found)
     if path.suffix == ".svg":
         program = process.which("dot", hint="apt-get install graphviz, or write a .dot")

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pulumi
-import pytest
 from pulumi import automation as auto
 
-from landfall.model.environment import cache_folder
-from stacks.offline import OfflineCloud
-from stacks.toolchain import find
-
-Program = Callable[[], None]
+from tests.stacks.engine import Engine, Program
 
 LOGICAL = {
     auto.OpType.CREATE, auto.OpType.UPDATE, auto.OpType.REPLACE, auto.OpType.DELETE,
@@ -23,25 +16,8 @@ LOGICAL = {
 """What happens to a resource, without the steps that a replacement consists of."""
 
 
-class Rehearsal:
-    """A stack in a folder of its own, with an offline provider."""
-
-    def __init__(self, folder: Path, cloud: OfflineCloud) -> None:
-        tools = find(cache_folder())
-        assert tools is not None
-        self.variables = {
-            **cloud.environment,
-            "PATH": tools.path("/usr/bin:/bin"),
-            "PULUMI_BACKEND_URL": f"file://{folder}",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-        }
-        self.command = auto.PulumiCommand(root=str(tools.pulumi.parent.parent))
-
-    def stack(self, program: Program, *, region: str = "eu-central-1") -> auto.Stack:
-        options = auto.LocalWorkspaceOptions(env_vars=self.variables, pulumi_command=self.command)
-        stack = auto.create_or_select_stack("dev", "rehearsed", program, opts=options)
-        stack.set_config("aws:region", auto.ConfigValue(region))
-        return stack
+class Rehearsal(Engine):
+    """The same, telling the names of resources by what happens to them."""
 
     def preview(self, program: Program) -> dict[str, list[str]]:
         """The names of the resources, by what would happen to them."""
@@ -55,11 +31,6 @@ class Rehearsal:
 
         self.stack(program).preview(on_event=note)
         return {op: sorted(names) for op, names in found.items()}
-
-    def fails(self, program: Program) -> str:
-        with pytest.raises(auto.CommandError) as caught:
-            self.stack(program).preview()
-        return str(caught.value)
 
 
 def raw(token: str, properties: dict[str, Any], name: str = "thing") -> Program:

@@ -14,7 +14,8 @@ from landfall import process
 from landfall.model.change import Kind
 from stacks.changes import Collector
 from stacks.offline import OfflineCloud, doubts
-from tests.stacks.offline.rehearsed import Program, Rehearsal, raw
+from tests.stacks.engine import Program
+from tests.stacks.offline.rehearsed import Rehearsal, raw
 
 pytestmark = pytest.mark.cloud
 

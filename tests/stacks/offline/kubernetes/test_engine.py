@@ -10,7 +10,8 @@ import pytest
 import yaml
 from pulumi import automation as auto
 
-from tests.stacks.offline.rehearsed import Program, Rehearsal
+from tests.stacks.engine import Program
+from tests.stacks.offline.rehearsed import Rehearsal
 
 pytestmark = pytest.mark.engine
 
