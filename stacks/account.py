@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from landfall.errors import InvalidInput, Problem
 from landfall.model.environment import Environment
 from landfall.model.parsing import read_yaml
 from stacks.settings.whole import PRODUCTION, Settings
+from stacks.state import folder_of
 
 ATTACH = "PULUMI_DEBUG_PROVIDERS"
 """The engine's own variable for a provider that already runs, `aws:PORT`."""
@@ -56,10 +56,10 @@ class Cloud:
             InvalidInput: the state folder is marked as a rehearsal's.
         """
         url = environ.get("PULUMI_BACKEND_URL", "")
-        if self.provider == "aws" and url.startswith("file://"):
+        if self.provider == "aws" and (folder := folder_of(url)):
             from stacks.offline.marker import is_marked
 
-            if is_marked(Path(url.removeprefix("file://"))):
+            if is_marked(folder):
                 message = f"{url} is a rehearsal's state, but {self.sentence}"
                 raise InvalidInput("PULUMI_BACKEND_URL", [Problem(path="", message=message)])
 
@@ -82,7 +82,7 @@ class Cloud:
         self, environment: Environment, environ: Mapping[str, str]
     ) -> Iterator[Problem]:
         url = environ.get("PULUMI_BACKEND_URL", "") or backend_of(environment)
-        if url.startswith("file://"):
+        if folder_of(url):
             message = f"{url} is on one machine; give prod a shared backend, e.g. s3://"
             yield Problem(path="backend", message=message)
         if not secrets_provider_of(environment):

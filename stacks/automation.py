@@ -26,6 +26,7 @@ from landfall.errors import (
     Refused,
 )
 from landfall.model.environment import Environment
+from stacks import state
 from stacks.account import Cloud
 from stacks.changes import Collector, certain
 from stacks.memory import fewer_collections
@@ -99,7 +100,7 @@ def offline(
         yield Session(
             environment=environment,
             cloud=Cloud(provider="offline"),
-            backend=f"file://{folder.resolve()}",
+            backend=state.local(folder),
             toolchain=tools,
             variables=cloud.environment,
             policies=policies,
@@ -183,20 +184,14 @@ def check(session: Session) -> Inputs:
 
     def references(settings: Settings) -> Iterator[Problem]:
         if settings.registry and settings.registry.environment:
-            yield from missing(settings.registry, _stacks(session))
+            yield from missing(settings.registry, stack_names(session))
 
     return check_file(environment, partial(session.cloud.problems, environment), references)
 
 
-def _folder(session: Session) -> Path | None:
-    """The folder of the session's state, where it is one of this machine."""
-    local = session.backend.startswith("file://")
-    return Path(session.backend.removeprefix("file://")) if local else None
-
-
-def _stacks(session: Session) -> list[str]:
+def stack_names(session: Session) -> list[str]:
     """The names of the stacks that the session's state has."""
-    if folder := _folder(session):
+    if folder := state.folder_of(session.backend):
         stacks = folder / ".pulumi/stacks" / PROJECT
         return sorted(path.stem for path in stacks.glob("*.json"))
     workspace = auto.LocalWorkspace(**vars(workspace_options(session)))
@@ -341,13 +336,13 @@ def _failed(error: Exception, collector: Collector) -> LandfallError:
 @contextmanager
 def _only_one(session: Session) -> Iterator[None]:
     """Keep a second `up` away, and clear the lock of one that was killed."""
-    path = _folder(session) or session.environment.work
+    path = state.folder_of(session.backend) or session.environment.work
     path = path / f"landfall-{session.environment.name}.lock"
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, timeout=0)
     try:
         with lock:
-            if folder := _folder(session):
+            if folder := state.folder_of(session.backend):
                 clear_dead_locks(folder)
             yield
     except Timeout as error:

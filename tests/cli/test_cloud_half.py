@@ -19,6 +19,7 @@ from landfall.cli.flow import pull_request
 from landfall.cli.flow.loop import only_one
 from landfall.model.environment import ROOT, Environment, cache_folder
 from stacks import toolchain
+from stacks.state import local
 
 pytestmark = pytest.mark.engine
 
@@ -171,7 +172,7 @@ def test_a_preview_against_a_base_commit_needs_no_state_and_no_host(tree: Tree) 
 def test_a_real_provider_does_not_touch_a_rehearsals_state(tree: Tree) -> None:
     tree.landfall("offline", "--", "true")
     state = tree.root / ".landfall" / "offline-state"
-    url = {"PULUMI_BACKEND_URL": f"file://{state}", "PULUMI_CONFIG_PASSPHRASE": "rehearsal"}
+    url = {"PULUMI_BACKEND_URL": local(state), "PULUMI_CONFIG_PASSPHRASE": "rehearsal"}
     done = tree.landfall("preview", "dev", "--only", "cloud", "--account", env=url)
     assert done.returncode == 2
     assert "is a rehearsal's state" in done.stderr
@@ -218,6 +219,7 @@ def test_an_up_that_is_cut_short_leaves_nothing_and_can_be_run_again(
     os.kill(daemon.pid, number)
     assert process.wait_until(lambda: not daemon.alive(), timeout_s=30)
     assert process.wait_until(lambda: not engines_on(state), timeout_s=30)
+    assert not list(state.rglob("*.attrs"))
     again = process.run(words, cwd=tree.root, env=environment, check=False)
     assert again.returncode == 0, again.stderr
     assert "handoff" in json.loads(again.stdout)

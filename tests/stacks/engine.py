@@ -10,6 +10,7 @@ from pulumi import automation as auto
 
 from landfall.model.environment import cache_folder
 from stacks.offline import OfflineCloud
+from stacks.state import local
 from stacks.toolchain import find
 
 Program = Callable[[], None]
@@ -24,7 +25,7 @@ class Engine:
         self.variables = {
             **cloud.environment,
             "PATH": tools.path("/usr/bin:/bin"),
-            "PULUMI_BACKEND_URL": f"file://{folder}",
+            "PULUMI_BACKEND_URL": local(folder),
             "PULUMI_CONFIG_PASSPHRASE": "test",
         }
         self.command = auto.PulumiCommand(root=str(tools.pulumi.parent.parent))

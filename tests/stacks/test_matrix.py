@@ -17,6 +17,7 @@ from landfall.model.environment import ROOT, cache_folder, find
 from stacks import automation, toolchain
 from stacks.account import Cloud
 from stacks.offline import OfflineCloud, mark
+from stacks.state import local
 from tests.stacks.settings.test_settings import changed
 
 pytestmark = pytest.mark.matrix
@@ -131,7 +132,7 @@ def test_program(program: dict[str, Any], tree: Path, cloud: OfflineCloud) -> No
     session = automation.Session(
         environment=find(name, tree),
         cloud=Cloud(provider="offline"),
-        backend=f"file://{tree / 'state'}",
+        backend=local(tree / "state"),
         toolchain=tools,
         variables=cloud.environment,
         policies=None,

@@ -101,7 +101,7 @@ def shell_environment(current: automation.Session) -> dict[str, str]:
 
 def make_stacks(current: automation.Session) -> None:
     """Make the stack of every environment in the offline state, so that `-s` finds it."""
-    folder = Path(current.backend.removeprefix("file://"))
+    made = automation.stack_names(current)
     for name in names(current.environment.root):
-        if not (folder / ".pulumi" / "stacks" / automation.PROJECT / f"{name}.json").exists():
+        if name not in made:
             automation.make_stack(current, name)

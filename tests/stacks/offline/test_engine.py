@@ -14,6 +14,7 @@ from landfall import process
 from landfall.model.change import Kind
 from stacks.changes import Collector
 from stacks.offline import OfflineCloud, doubts
+from stacks.state import folder_of
 from tests.stacks.engine import Program
 from tests.stacks.offline.rehearsed import Rehearsal, raw
 
@@ -206,7 +207,8 @@ def test_secrets_stay_secret_in_state(rehearsal: Rehearsal) -> None:
 
     stack = rehearsal.stack(program)
     stack.up()
-    folder = Path(rehearsal.variables["PULUMI_BACKEND_URL"].removeprefix("file://"))
+    folder = folder_of(rehearsal.variables["PULUMI_BACKEND_URL"])
+    assert folder is not None
     texts = [each.read_text(errors="replace") for each in folder.rglob("*") if each.is_file()]
     assert texts
     assert not [text for text in texts if "hunter2" in text]
