@@ -87,6 +87,7 @@ def setup(session: nox.Session) -> None:
 
 WITH_REAL_PARTS = "engine or services or host or slow"
 BY_MATRIX = "matrix or cloud"
+ELSEWHERE = f"{BY_MATRIX} or rack"
 DIST = {"matrix": "worksteal", "cloud": "loadfile"}
 
 
@@ -97,7 +98,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         run(session, "pytest", *session.posargs)
         return
-    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS} or {BY_MATRIX})")
+    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS} or {ELSEWHERE})")
     # What cannot be got is then skipped by name, and fails in CI.
     session.run(str(BIN / "landfall"), "doctor", "--fix", external=True, success_codes=[0, 1])
     run(
@@ -110,7 +111,7 @@ def tests(session: nox.Session) -> None:
         "loadfile",
         "--durations=10",
         "-m",
-        f"({WITH_REAL_PARTS}) and not ({BY_MATRIX})",
+        f"({WITH_REAL_PARTS}) and not ({ELSEWHERE})",
     )
 
 
@@ -123,6 +124,17 @@ def matrix(session: nox.Session) -> None:
         run(
             session, "pytest", "-q", "-n", "2", "--dist", DIST[marker], "-m", marker, "tests/stacks"
         )
+
+
+@nox.session
+def rack(session: nox.Session) -> None:
+    """Emulated servers with real RAID, encryption, bonds and power cuts; `-- short` is CI's form."""
+    install(session)
+    words = list(session.posargs)
+    short = words[:1] == ["short"]
+    run(session, "landfall", "doctor", "--fix", "--rack")
+    marker = "rack and short" if short else "rack"
+    run(session, "pytest", "-q", "-m", marker, *(words[1:] if short else words or ["tests/rack"]))
 
 
 @nox.session

@@ -31,7 +31,7 @@ def missing_for(marker: str) -> str:
 
 
 WHOLLY_MARKED = re.compile(
-    r"^pytestmark = .*\b(engine|services|host|slow|matrix|cloud)\b", re.MULTILINE
+    r"^pytestmark = .*\b(engine|services|host|slow|matrix|cloud|rack)\b", re.MULTILINE
 )
 
 
