@@ -6,7 +6,7 @@ It travels from cloud to site only. Secrets travel as references (ARNs), never a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from landfall import files
 from landfall.errors import InvalidInput, LandfallError, Problem
 from landfall.model.parsing import Written, problems_of
+from landfall.model.site import Site
 
 Arn = Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:\d*:.+")]
 
@@ -71,6 +72,38 @@ class Handoff(Written):
     registry: str | None = None
     site_hosts: SiteHosts | None = None
     streams: Mapping[str, str] = Field(default_factory=dict)
+
+
+def check(handoff: Handoff, site: Site, *, source: str) -> None:
+    """Compare what the cloud says about the link with what the site says about it.
+
+    Raises:
+        InvalidInput: a tunnel's edge, addresses or ASN are not those of `site.link`; the stack was
+            made from another version of it.
+    """
+    problems = [
+        Problem(path=f"tunnels.{index}.{field}", message=message)
+        for index, tunnel in enumerate(handoff.tunnels)
+        for field, message in _differences(tunnel, site)
+    ]
+    if problems:
+        hint = "bring the stack up, so that both ends are made from the same site.link"
+        raise InvalidInput(source, problems, hint=hint)
+
+
+def _differences(tunnel: Tunnel, site: Site) -> Iterator[tuple[str, str]]:
+    edges = {edge.name: edge for edge in site.edges}
+    if tunnel.cloud_asn != site.link.cloud_asn:
+        yield "cloud_asn", f"{tunnel.cloud_asn}; site.link.cloud_asn is {site.link.cloud_asn}"
+    if tunnel.edge not in edges:
+        yield "edge", f"the site has no edge {tunnel.edge}; it has {', '.join(sorted(edges))}"
+        return
+    ranges = edges[tunnel.edge].inside
+    for field in ("cloud_inside", "site_inside"):
+        address = getattr(tunnel, field)
+        if not any(address in each for each in ranges):
+            known = " and ".join(map(str, ranges))
+            yield field, f"{address} is in no inside range of {tunnel.edge}: {known}"
 
 
 def parse(outputs: Mapping[str, object], *, source: str = "stack outputs") -> Handoff:

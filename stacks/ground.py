@@ -49,7 +49,7 @@ class About(NamedTuple):
     @property
     def site_networks(self) -> tuple[str, ...]:
         """The site's ranges, as text."""
-        return tuple(str(each) for each in self.site.networks.values())
+        return tuple(str(each) for each in self.site.ranges.values())
 
 
 def provider(

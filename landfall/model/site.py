@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
@@ -17,9 +17,16 @@ from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import MAY_LEAVE, Classification
 from landfall.model.environment import Environment
 from landfall.model.link import Authentication, Link, LinkKind, inside_range, private_asn
+from landfall.model.network import (
+    Flow,
+    Name,
+    Network,
+    Operator,
+    Services,
+    problems_of_flows,
+    problems_of_vlans,
+)
 from landfall.model.parsing import Written, parse, read_yaml
-
-Name = Annotated[str, Field(pattern="^[a-z][a-z0-9-]{0,30}$")]
 
 TUNNELS_PER_EDGE = 2
 """A Site-to-Site VPN connection has two tunnels."""
@@ -35,6 +42,7 @@ class Edge(Written):
         inside: the inside ranges of its two tunnels.
         certificate_arn: its certificate of a private CA, where tunnels use certificates.
         line_address: its address on a Direct Connect, where tunnels run inside one.
+        host: the inventory's name of it, where Landfall configures it (`edge_owner: landfall`).
     """
 
     name: Name
@@ -43,6 +51,7 @@ class Edge(Written):
     inside: tuple[IPv4Network, IPv4Network]
     certificate_arn: Annotated[str, Field(pattern=r"^arn:aws[a-z-]*:acm:.+")] | None = None
     line_address: IPv4Address | None = None
+    host: str | None = None
 
     @field_validator("asn")
     @classmethod
@@ -98,20 +107,39 @@ class Overflow(Written):
 class Site(Written):
     """The whole site: its networks, its edges, its end of the link, who may ask.
 
-    `gateway_url` is where the gateway is asked from the controller; a rehearsal knows its own.
+    Attributes:
+        networks: by name; each is a zone of the firewall, too.
+        flows: what may pass between zones and hosts; nothing else does.
+        services: what hosts use at the site.
+        operators: who may log in to hosts.
+        escrow: the certificate (a file below the checkout) to which recovery keys of disks are
+            encrypted; its private key is in a safe, not here.
+        edges: the devices at which tunnels end, the preferred one first.
+        edge_owner: who configures them: Landfall (`landfall`), or the network team (`others`).
+        gateway_url: where the gateway is asked from the controller; a rehearsal knows its own.
     """
 
     name: Name
-    networks: Annotated[Mapping[Name, IPv4Network], Field(min_length=1)]
+    networks: Annotated[Mapping[Name, Network], Field(min_length=1)]
+    flows: tuple[Flow, ...] = ()
+    services: Services = Services()
+    operators: tuple[Operator, ...] = ()
+    escrow: str | None = None
     edges: Annotated[tuple[Edge, ...], Field(min_length=1)]
+    edge_owner: Literal["landfall", "others"] = "others"
     link: Link
     gateway_url: Annotated[str, Field(pattern=r"^https?://[\w.:-]+$")] | None = None
     tenants: tuple[Tenant, ...] = ()
     overflow: Overflow | None = None
 
+    @property
+    def ranges(self) -> dict[str, IPv4Network]:
+        """The addresses of each network, by name."""
+        return {name: network.range for name, network in self.networks.items()}
+
     def address_ranges(self) -> Iterator[tuple[str, IPv4Network]]:
         """Every range that is taken, with the path of the field that takes it."""
-        for name, network in self.networks.items():
+        for name, network in self.ranges.items():
             yield f"site.networks.{name}", network
         for index, edge in enumerate(self.edges):
             for side, network in enumerate(edge.inside):
@@ -135,7 +163,13 @@ def load(environment: Environment) -> Site:
     if not isinstance(written, dict) or set(written) != {"site"}:
         raise InvalidInput(source, [Problem(path="", message="must have the one key `site`")])
     site = parse(Site, written["site"], source=source, root="site")
-    problems = [*_overlaps(site), *_duplicates(site), *_link_ends(site)]
+    problems = [
+        *_overlaps(site),
+        *_duplicates(site),
+        *_link_ends(site),
+        *problems_of_flows(site.flows, set(site.networks)),
+        *problems_of_vlans(dict(site.networks)),
+    ]
     if problems:
         raise InvalidInput(source, problems)
     return site
@@ -157,6 +191,9 @@ def _link_ends(site: Site) -> Iterator[Problem]:
     inside_a_line = site.link.kind is LinkKind.DIRECT_CONNECT and site.link.tunnelled
     certificates = site.link.authentication is Authentication.CERTIFICATE
     for index, edge in enumerate(site.edges):
+        if site.edge_owner == "landfall" and edge.host is None:
+            message = "required where edge_owner is landfall: the inventory's name of the edge"
+            yield Problem(path=f"site.edges.{index}.host", message=message)
         if certificates and edge.certificate_arn is None:
             message = "required where link.authentication is certificate"
             yield Problem(path=f"site.edges.{index}.certificate_arn", message=message)
@@ -170,6 +207,7 @@ def _duplicates(site: Site) -> Iterator[Problem]:
         ("edges", [edge.name for edge in site.edges]),
         ("edges (address)", [str(edge.address) for edge in site.edges]),
         ("tenants", [tenant.name for tenant in site.tenants]),
+        ("operators", [each.name for each in site.operators]),
     )
     for field, values in named:
         for value in sorted({value for value in values if values.count(value) > 1}):

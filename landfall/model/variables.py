@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from landfall.errors import InvalidInput, Problem
+from landfall.model import fleet
 from landfall.model import release as releases
 from landfall.model import site as sites
 from landfall.model.classification import Classification
@@ -61,6 +62,7 @@ def compute(environment: Environment) -> dict[str, object]:
     limits = _limits(environment)
     return {
         "landfall_environment": environment.name,
+        "landfall_site": site.model_dump(mode="json", by_alias=True),
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
         "landfall_routes": [asdict(route) for route in routes(released)],
         "landfall_overflow": _overflow(site),
@@ -74,6 +76,18 @@ def compute(environment: Environment) -> dict[str, object]:
         "landfall_handoff": _read(environment.handoff_file),
         "landfall_wheelhouse": _read(environment.wheelhouse_file),
         "landfall_secrets": _secrets(environment),
+    }
+
+
+def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
+    """`landfall_host` of each host: what its file says, with what it leaves out filled in.
+
+    Raises:
+        InvalidInput: hosts disagree with their site, with one another or with another site.
+    """
+    return {
+        name: {"landfall_host": host.model_dump(mode="json", by_alias=True)}
+        for name, host in fleet.load(environment).items()
     }
 
 

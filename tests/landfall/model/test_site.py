@@ -34,7 +34,7 @@ def problems(dev: Environment) -> dict[str, str]:
 def test_the_site_of_dev_loads(dev: Environment) -> None:
     found = site.load(dev)
     assert found.edges[0].asn == 65010
-    assert found.networks["serving"] == IPv4Network("10.88.32.0/24")
+    assert found.ranges["serving"] == IPv4Network("10.88.32.0/24")
 
 
 CASES: list[tuple[str, Edit, str, str]] = [
