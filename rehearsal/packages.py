@@ -28,8 +28,27 @@ Progress = Callable[[str], None]
 
 ROOT = Path(__file__).resolve().parent.parent
 
-PACKAGES = ("curl", "nginx-light", "prometheus-node-exporter", "python3-venv")
-"""Debian packages that the roles install."""
+PACKAGES = (
+    # base: users, time, updates, logs
+    *("apparmor", "auditd", "chrony", "gnupg", "openssl", "python3-cryptography", "rsyslog"),
+    *("rsyslog-gnutls", "sudo", "systemd-resolved", "unattended-upgrades"),
+    # storage, and how it is unlocked
+    *("clevis", "clevis-luks", "clevis-systemd", "clevis-tpm2", "cryptsetup", "cryptsetup-bin"),
+    *("fsverity", "jose", "libtss2-esys-3.0.2-0", "libtss2-rc0", "libtss2-tcti-device0"),
+    *("mdadm", "nvme-cli", "smartmontools", "tang", "tpm-udev", "tpm2-tools", "xfsprogs"),
+    # hardware, tuning and measuring
+    *("dmidecode", "ethtool", "fio", "ipmitool", "iperf3", "irqbalance", "linux-cpupower"),
+    *("lldpd", "mokutil", "numactl", "pciutils", "socat", "tcpdump", "tuned"),
+    # link and firewall
+    *("charon-systemd", "dnsmasq-base", "frr", "iptables", "libcharon-extra-plugins"),
+    *("libstrongswan-extra-plugins", "libstrongswan-standard-plugins", "nftables"),
+    *("strongswan-swanctl", "unbound"),
+    # containers: iptables is what podman's bridge networks call
+    *("aardvark-dns", "busybox-static", "crun", "netavark", "podman"),
+    # serving and metrics
+    *("curl", "nginx-light", "prometheus-node-exporter", "python3-venv"),
+)
+"""Debian packages that the roles install: served to every host, baked into emulated ones."""
 
 RECIPE = 1
 """Raise it when the way a folder is made changes, so that a new one is made."""

@@ -6,7 +6,7 @@ an init, a secure shell, Python for Ansible, and nothing that a role would insta
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -117,16 +117,37 @@ def ensure(cache_folder: Path, on_progress: Progress) -> Path:
 
 def _make(part: Path, on_progress: Progress) -> None:
     on_progress(f"making a Debian 12 root file system of {len(PACKAGES)} packages")
+    bootstrap(part, PACKAGES, on_progress)
+
+
+def bootstrap(
+    part: Path,
+    packages: Sequence[str],
+    on_progress: Progress,
+    *,
+    options: Sequence[str] = (),
+) -> None:
+    """Install Debian 12 with `packages` into the empty folder `part`, ready to be many hosts.
+
+    `options` are mmdebstrap's own, such as hooks.
+
+    Raises:
+        MissingTool: mmdebstrap is missing, or apt has no Debian 12 source.
+        CommandFailed: a package could not be fetched or installed.
+    """
     listed = part.with_name(f"{part.name}.list")
     listed.write_text("".join(f"{source}\n" for source in sources()))
+    command = _command(part, listed, packages, options)
     try:
-        process.stream(_command(part, listed), on_line=on_progress, what="mmdebstrap")
+        process.stream(command, on_line=on_progress, what="mmdebstrap")
     finally:
         listed.unlink(missing_ok=True)
     _prepare(part)
 
 
-def _command(part: Path, listed: Path) -> list[str | Path]:
+def _command(
+    part: Path, listed: Path, packages: Sequence[str], options: Sequence[str]
+) -> list[str | Path]:
     mmdebstrap = process.which("mmdebstrap", hint="apt-get install mmdebstrap")
     return [
         mmdebstrap,
@@ -135,7 +156,8 @@ def _command(part: Path, listed: Path) -> list[str | Path]:
         '--aptopt=Acquire::Languages "none"',
         '--aptopt=APT::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in LEFT_OUT),
-        f"--include={','.join(PACKAGES)}",
+        f"--include={','.join(packages)}",
+        *options,
         CODENAME,
         part,
         listed,
