@@ -83,15 +83,17 @@ def _addresses(host: Host, site: Site) -> Iterator[tuple[str, str]]:
             yield f"{path}.network", f"no network {each.network}; there are {known}"
         elif each.address not in network.range:
             yield f"{path}.address", f"{each.address} is not in {network.range} ({each.network})"
-        if each.on not in carriers:
-            yield f"{path}.on", f"no port or bond {each.on}; there are {_listed(carriers)}"
-        elif each.on in members:
-            yield f"{path}.on", f"{each.on} is in a bond; the bond carries addresses"
-        elif network is not None and network.mtu > carriers[each.on]:
+        if each.interface not in carriers:
             yield (
-                f"{path}.on",
-                f"{each.network} has an MTU of {network.mtu}, {each.on} of {carriers[each.on]}",
+                f"{path}.interface",
+                f"no port or bond {each.interface}; there are {_listed(carriers)}",
             )
+        elif each.interface in members:
+            yield f"{path}.interface", f"{each.interface} is in a bond; the bond carries addresses"
+        elif network is not None and network.mtu > carriers[each.interface]:
+            carried = carriers[each.interface]
+            message = f"{each.network} has an MTU of {network.mtu}, {each.interface} of {carried}"
+            yield f"{path}.interface", message
 
 
 def _array(host: Host) -> Iterator[tuple[str, str]]:

@@ -84,13 +84,13 @@ class Bond(Written):
 
 
 class Address(Written):
-    """An address of the host in one of the site's networks, and the port or bond that carries it.
+    """An address of the host in one of the site's networks, on a port or a bond.
 
     A network with a VLAN id gets an interface of its own on the port or bond.
     """
 
     network: str
-    on: Interface
+    interface: Interface
     address: IPv4Address
 
 
@@ -98,7 +98,7 @@ class Disk(Written):
     """A disk, known by its serial number. Size in GB (10^9 bytes)."""
 
     serial: Annotated[str, Field(pattern=r"^[\w.-]{1,40}$")]
-    size_gb: Annotated[int, Field(gt=0)]
+    size_gb: Annotated[float, Field(gt=0)]
     model: str | None = None
     numa_node: int | None = None
     pcie_width: Annotated[int, Field(ge=1, le=16)] | None = None
@@ -129,15 +129,15 @@ class Firmware(Written):
 
     Attributes:
         redfish: host or host:port of the controller.
-        key_secret: names the controller's user and password in the secrets manager.
-        system: its id for this machine.
+        key_secret: names the secret `{"username": …, "password": …}` in the secrets manager.
+        ca: the file, below the checkout, with the certificate that signed the controller's.
         versions: what each component must have, by the controller's name for it.
         attributes: BIOS attributes and their values.
     """
 
     redfish: Annotated[str, Field(pattern=r"^[\w.-]+(:\d+)?$")]
     key_secret: str
-    system: str = "System.Embedded.1"
+    ca: str | None = None
     versions: Mapping[str, str] = Field(default_factory=dict)
     attributes: Mapping[str, str | int] = Field(default_factory=dict)
 

@@ -21,7 +21,7 @@ from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
-from tests.playbooks import stand_in
+from tests.playbooks import redfish, stand_in
 
 BIN = Path(sys.executable).parent
 KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456789abcde"}
@@ -80,7 +80,7 @@ def write_inventory(folder: Path, rack: Rack, port: int) -> None:
         "gpus": [],
     }
     known = f"-o StrictHostKeyChecking=yes -o UserKnownHostsFile='{rack.known_hosts}'"
-    address = {"ansible_host": "127.0.0.1", "ansible_port": port, "host": promised}
+    address = {"ansible_host": "127.0.0.1", "ansible_port": port, "landfall_host": promised}
     common = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(rack.ssh_key),
@@ -286,11 +286,11 @@ def test_preflight_names_everything_that_is_wrong(site: Site) -> None:
     inventory = site.folder / "inventory/hosts.yml"
     written = inventory.read_text()
     hosts = json.loads(written)
-    host = hosts["all"]["children"]["gpu_hosts"]["hosts"]["t-1"]["host"]
+    host = hosts["all"]["children"]["gpu_hosts"]["hosts"]["t-1"]["landfall_host"]
     host["cpu"]["min_cores"] = 999
     host["nics"][0]["mac"] = "02:00:00:00:00:01"
     host["disks"] = [{"serial": "S123"}]
-    host["gpus"] = [{"name": "L40S"}]
+    host["gpus"] = [{"model": "NVIDIA L40S", "count": 1}]
     inventory.write_text(json.dumps(hosts))
     try:
         assert site.play("--tags", "preflight", check=False)["failed"] == 1
@@ -298,3 +298,32 @@ def test_preflight_names_everything_that_is_wrong(site: Site) -> None:
         inventory.write_text(written)
     for expected in ("cpu.min_cores", "nics.host0.mac", "S123", "gpus: promised 1, found 0"):
         assert expected in site.output
+
+
+def test_firmware_and_bios_are_read_back_from_the_controller(
+    site: Site, secrets: str, tmp_path: Path
+) -> None:
+    account = json.dumps({"username": redfish.USER, "password": redfish.PASSWORD})
+    client(secrets).create_secret(Name="test/redfish", SecretString=account)
+    inventory = site.folder / "inventory/hosts.yml"
+    written = inventory.read_text()
+    versions, attributes = {"BIOS": "1.15.2"}, {"SysProfile": "PerfPerWattOptimizedDapc"}
+    with redfish.controller(tmp_path, versions=versions, attributes=attributes) as found:
+        hosts = json.loads(written)
+        hosts["all"]["children"]["gpu_hosts"]["hosts"]["t-1"]["landfall_host"]["firmware"] = {
+            "redfish": found.address,
+            "key_secret": "test/redfish",
+            "ca": os.path.relpath(found.certificate, ROOT),
+            "versions": {"BIOS": "1.15.2", "NIC": "22.36"},
+            "attributes": {"SysProfile": "PerfOptimized"},
+        }
+        inventory.write_text(json.dumps(hosts))
+        try:
+            assert site.play("--tags", "preflight", "-vvv", check=False)["failed"] == 1
+        finally:
+            inventory.write_text(written)
+        assert found.refused == []
+    assert "firmware.attributes.SysProfile: promised PerfOptimized, found PerfPer" in site.output
+    assert f"firmware.versions.NIC: {found.address} does not know it" in site.output
+    assert "firmware.versions.BIOS" not in site.output
+    assert redfish.PASSWORD not in site.output

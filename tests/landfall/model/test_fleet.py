@@ -25,8 +25,8 @@ HOST: dict[str, Any] = {
     ],
     "bonds": [{"name": "bond0", "members": ["eth0", "eth1"], "mtu": 9000}],
     "addresses": [
-        {"network": "serving", "on": "bond0", "address": "10.88.32.21"},
-        {"network": "management", "on": "eth2", "address": "10.88.0.21"},
+        {"network": "serving", "interface": "bond0", "address": "10.88.32.21"},
+        {"network": "management", "interface": "eth2", "address": "10.88.0.21"},
     ],
     "disks": [{"serial": f"D{n}", "size_gb": 960} for n in range(5)],
     "array": {"members": ["D0", "D1", "D2", "D3"], "spares": ["D4"]},

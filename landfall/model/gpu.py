@@ -1,0 +1,96 @@
+"""What a site's GPUs can be asked to do: split by MIG, and limited in power and clocks."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+CATALOG = Path(__file__).parent / "catalog/site_gpus.toml"
+
+BRANCH = "580"
+"""The default branch of the driver: long-term support until June 2028, with CUDA 13. Source:
+NVIDIA's table of supported drivers and CUDA toolkit versions, read 2026-11-21."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteGpu:
+    """A GPU of the catalog. `mig` says how many instances of each profile fit at once."""
+
+    name: str
+    max_w: int
+    pcie_gen: int
+    pcie_width: int
+    memory_gib: int
+    mig: Mapping[str, int]
+    sources: tuple[str, ...]
+
+
+@cache
+def site_gpus() -> dict[str, SiteGpu]:
+    """Every GPU that is known, by the name that nvidia-smi gives it."""
+    written = tomllib.loads(CATALOG.read_text())["gpu"]
+    return {
+        name: SiteGpu(name=name, **{**each, "sources": tuple(each["sources"])})
+        for name, each in written.items()
+    }
+
+
+def full_name(model: str) -> str:
+    """`model` as nvidia-smi writes it: `L40S` and `NVIDIA L40S` are one."""
+    return model if model.startswith("NVIDIA ") else f"NVIDIA {model}"
+
+
+def refusals(gpus: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What of a host's `gpus` (landfall.model.host.Gpu, as plain data) cannot be done, in words."""
+    return [
+        f"host.gpus.{index}.{field}: {message}"
+        for index, gpu in enumerate(gpus)
+        for field, message in _refusals(gpu, site_gpus().get(full_name(gpu["model"])))
+    ]
+
+
+def settings(gpus: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a host's own program is told about its GPUs: the promise, with the number of instances.
+
+    Call it only where `refusals` has found nothing.
+    """
+    return [
+        {
+            "model": full_name(gpu["model"]),
+            "count": gpu["count"],
+            "numa_nodes": list(gpu.get("numa_nodes") or ()),
+            "pcie_width": gpu.get("pcie_width"),
+            "mig": gpu.get("mig"),
+            "instances": _instances(gpu),
+            "power_limit_w": gpu.get("power_limit_w"),
+            "clocks_mhz": list(gpu["clocks_mhz"]) if gpu.get("clocks_mhz") else None,
+        }
+        for gpu in gpus
+    ]
+
+
+def _instances(gpu: Mapping[str, Any]) -> int:
+    return site_gpus()[full_name(gpu["model"])].mig[gpu["mig"]] if gpu.get("mig") else 0
+
+
+def _refusals(gpu: Mapping[str, Any], known: SiteGpu | None) -> Iterator[tuple[str, str]]:
+    clocks = gpu.get("clocks_mhz")
+    if clocks and clocks[0] > clocks[1]:
+        yield "clocks_mhz", f"{clocks[0]} is above {clocks[1]}; the lowest clock comes first"
+    mig, limit, width = gpu.get("mig"), gpu.get("power_limit_w"), gpu.get("pcie_width")
+    if known is None:
+        if mig:
+            yield "mig", f"{gpu['model']} is not in the catalog of GPUs, so {mig} cannot be checked"
+        return
+    if mig and not known.mig:
+        yield "mig", f"{known.name} cannot be split by MIG; leave mig out"
+    elif mig and mig not in known.mig:
+        yield "mig", f"{known.name} has no profile {mig}; it has {', '.join(known.mig)}"
+    if limit and limit > known.max_w:
+        yield "power_limit_w", f"{limit} W is more than {known.name} may draw, {known.max_w} W"
+    if width and width > known.pcie_width:
+        yield "pcie_width", f"{known.name} has {known.pcie_width} lanes, not {width}"
