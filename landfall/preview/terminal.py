@@ -23,10 +23,11 @@ STYLE: dict[Kind, str] = {
 }
 
 
-def write(report: Report, console: Console, *, digest: str) -> None:
+def write(report: Report, console: Console, *, digest: str = "") -> None:
     """Print the report: a summary table, then every change, worst first."""
     console.print(f"[bold]Preview of {report.environment}[/]: {headline(report)}")
-    console.print(f"[dim]compared with {escape(report.compared_with)} · digest {digest[:16]}[/]")
+    approved = f" · digest {digest[:16]}" if digest else ""
+    console.print(f"[dim]compared with {escape(report.compared_with)}{approved}[/]")
     for note in report.notes:
         console.print(f"[dim]{escape(note)}[/]")
     console.print(_table(report))

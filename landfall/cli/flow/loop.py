@@ -67,7 +67,7 @@ def _real(environment: Environment, tell: Reporter, *, offline: bool, site_too: 
         told = cloud.bring_up(environment, offline=offline, step=step)
     if site_too:
         with tell.step(f"site: configuring {environment.name}") as step:
-            site.configure(environment, step)
+            site.run(environment, site.Asked(), step)
     return {"environment": environment.name, "provider": told.provider}
 
 
@@ -96,7 +96,7 @@ def _rehearse(environment: Environment, tell: Reporter, *, offline: bool, site_t
     key = _engine(environment, tell, running, on_host=site_too)
     if site_too:
         with tell.step("site: configuring the host with Ansible") as step:
-            site.configure(environment, step)
+            site.run(environment, site.Asked(), step)
     return _done(environment, told, version, key, site_too=site_too)
 
 

@@ -1,15 +1,75 @@
-"""The site half: the rack of a rehearsal, and the playbook that configures hosts."""
+"""The site half: the rack of a rehearsal, and the playbooks that configure hosts."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from landfall import files, playbook
 from landfall.cli.console import Step
 from landfall.cli.flow import rack
-from landfall.model import variables
+from landfall.errors import Refused, UsageError
+from landfall.model import fleet, variables
+from landfall.model.change import Half, Report
 from landfall.model.environment import Environment, cache_folder
 from rehearsal import setup
+
+COST_DATA = frozenset({"storage", "replace-disk", "decommission"})
+"""Playbooks after which data may be gone."""
+
+INTERNAL = frozenset({"build"})
+"""Playbooks that other commands run, with what they need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What of the site half is to run, and on what.
+
+    Attributes:
+        playbook: a file of `playbooks/`, without its ending.
+        limit: an Ansible pattern of hosts; empty for all.
+        tags: only what carries one of them; empty for all.
+        values: variables of this run alone.
+        several: whether a playbook that can cost data may touch more than one host.
+    """
+
+    playbook: str = "site"
+    limit: str = ""
+    tags: tuple[str, ...] = ()
+    values: Mapping[str, str] = field(default_factory=dict)
+    several: bool = False
+
+    @property
+    def costs_data(self) -> bool:
+        """Whether data may be gone afterwards."""
+        return self.playbook in COST_DATA
+
+
+def playbooks(environment: Environment) -> list[str]:
+    """The playbooks that a person runs."""
+    found = {path.stem for path in (environment.root / "playbooks").glob("*.yml")}
+    return sorted(found - INTERNAL)
+
+
+def check_asked(environment: Environment, asked: Asked) -> None:
+    """Look at what is asked before a host is.
+
+    Raises:
+        UsageError: there is no such playbook.
+        Refused: it can cost data, and would touch more than one host.
+        InvalidInput: the inventory is wrong.
+    """
+    known = playbooks(environment)
+    if asked.playbook not in known:
+        raise UsageError(f"no playbook {asked.playbook}; there are {', '.join(known)}")
+    hosts = fleet.load(environment)
+    if asked.costs_data and not asked.several and asked.limit not in hosts:
+        raise Refused(
+            f"{asked.playbook} can cost data, so it touches one host at a time; "
+            f"give --limit with one of {', '.join(sorted(hosts))}",
+            hint="--several lets it touch more, each with a confirmation of its own",
+        )
 
 
 def boot(environment: Environment, step: Step) -> None:
@@ -28,15 +88,42 @@ def boot(environment: Environment, step: Step) -> None:
     step.result = ", ".join(host.name for host in found.hosts)
 
 
-def configure(environment: Environment, step: Step, *, limit: str = "") -> playbook.Run:
-    """Run the site's playbook; `step.result` says how much changed.
+def plan(environment: Environment, asked: Asked, step: Step) -> Report:
+    """What a run would change; nothing is changed."""
+    done = _run(environment, asked, step, check=True)
+    changes = playbook.changes(done, environment.name)
+    step.result = f"{len(changes)} changes"
+    return Report(
+        environment=environment.name,
+        changes=tuple(changes),
+        unchanged={Half.SITE: playbook.unchanged(done)},
+        compared_with="the hosts",
+    )
+
+
+def run(environment: Environment, asked: Asked, step: Step) -> playbook.Run:
+    """Run a playbook; `step.result` says how much changed.
 
     Raises:
         Unreachable: a host does not answer.
         CommandFailed: a task failed.
     """
-    variables.check(environment)
-    done = playbook.run(environment, "site.yml", limit=limit, on_task=step.update)
+    if asked.playbook == "site":
+        variables.check(environment)
+    done = _run(environment, asked, step, check=False)
     tasks = sum(words.get("ok", 0) for words in done.counts.values())
     step.result = f"{done.changed} of {tasks} tasks changed something"
     return done
+
+
+def _run(environment: Environment, asked: Asked, step: Step, *, check: bool) -> playbook.Run:
+    return playbook.run(
+        environment,
+        f"{asked.playbook}.yml",
+        check=check,
+        tolerate=check,
+        limit=asked.limit,
+        tags=asked.tags,
+        variables=asked.values,
+        on_task=step.update,
+    )
