@@ -156,11 +156,13 @@ class Guest:
         self.access.close(self.places.ssh_port)
 
         def again() -> bool:
+            if not _greets(self.places.ssh_port):
+                return False
             asked = [*self.ssh(), "cat /proc/sys/kernel/random/boot_id"]
             now = process.run(asked, check=False, timeout_s=COMMAND_TIMEOUT_S)
             return now.returncode == 0 and now.stdout != before
 
-        if not process.wait_until(again, timeout_s=BOOT_TIMEOUT_S, interval_s=1):
+        if not process.wait_until(again, timeout_s=BOOT_TIMEOUT_S, interval_s=0.2):
             raise Unreachable(f"{self.name} did not come back\n{self.console()}")
 
     def stop(self) -> None:
@@ -257,7 +259,7 @@ class Guest:
         with qmp.connect(self.places.qmp, timeout_s=PULL_TIMEOUT_S) as connection:
             connection.execute("device_del", id=f"nvme{bay}")
             connection.wait_for("DEVICE_DELETED", device=f"nvme{bay}")
-            connection.execute("blockdev-del", node_name=f"drive{bay}")
+            connection.execute("blockdev-del", **{"node-name": f"drive{bay}"})
         process.stop(self.record(f"cache-{disk.name}"))
         self._write_bays(bays)
         return disk
@@ -297,7 +299,7 @@ class Guest:
         """Put a data cable back."""
         self._set_link(slot, up=True)
 
-    def qmp(self, command: str, **arguments: object) -> Any:
+    def qmp(self, command: str, /, **arguments: object) -> Any:
         """One command of QEMU's machine protocol; see `qmp.execute`."""
         return qmp.execute(self.places.qmp, command, **arguments)
 

@@ -21,15 +21,14 @@ class Connection:
 
     stream: TextIO
 
-    def execute(self, command: str, **arguments: object) -> Any:
-        """What QEMU returns for a command. Underscores of argument names become dashes.
+    def execute(self, command: str, /, **arguments: object) -> Any:
+        """What QEMU returns for a command.
 
         Raises:
             CommandFailed: QEMU refused it; the message is QEMU's.
             Unreachable: QEMU has gone.
         """
-        words = {name.replace("_", "-"): value for name, value in arguments.items()}
-        self.stream.write(json.dumps({"execute": command, "arguments": words}) + "\n")
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
         self.stream.flush()
         while True:
             answer = self._read()
@@ -81,7 +80,7 @@ def connect(path: Path, *, timeout_s: float = TIMEOUT_S) -> Iterator[Connection]
             yield connection
 
 
-def execute(path: Path, command: str, **arguments: object) -> Any:
+def execute(path: Path, command: str, /, **arguments: object) -> Any:
     """One command over a connection of its own; see `Connection.execute`."""
     with connect(path) as connection:
         return connection.execute(command, **arguments)

@@ -52,7 +52,7 @@ import pytest
 from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import cache, packages
-from rehearsal.virtual import image
+from rehearsal.virtual import image, snapshot
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Hardware
 from rehearsal.virtual.rack import VirtualRack
@@ -103,6 +103,13 @@ class Boot:
     def __call__(self, hardware: Hardware) -> Guest:
         guest = self.guest(hardware)
         guest.boot()
+        return guest
+
+    def clone(self, hardware: Hardware) -> Guest:
+        """A server restored from the snapshot: seconds, where hardware and history allow it."""
+        guest = self.guest(hardware)
+        kept = snapshot.ensure(cache_folder(), self.rack.image, print)
+        snapshot.start(guest, kept)
         return guest
 
     def guest(self, hardware: Hardware) -> Guest:
