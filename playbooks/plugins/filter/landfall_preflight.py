@@ -118,15 +118,15 @@ def _memory(host: Table, found: Table) -> Iterator[str]:
 
 
 def _nics(promised: Sequence[Table], found: Mapping[str, Table]) -> Iterator[str]:
+    # By address: the role network gives ports the names that the inventory has for them.
+    by_mac = {(each["mac"] or "").lower(): each for each in found.values()}
     for nic in promised:
-        path, there = f"nics.{nic['name']}", found.get(nic["name"])
+        path, there = f"nics.{nic['name']}", by_mac.get(nic["mac"])
         if there is None:
-            others = {each["mac"]: name for name, each in found.items()}
-            elsewhere = others.get(nic["mac"])
-            told = f"its address is on {elsewhere}" if elsewhere else "there is no such port"
-            yield f"{path}: promised, but {told}"
+            named = found.get(nic["name"])
+            told = f"found {named['mac']}" if named else "no port has this address"
+            yield f"{path}.mac: promised {nic['mac']}, {told}"
             continue
-        yield from _differs(f"{path}.mac", nic["mac"], (there["mac"] or "").lower())
         yield from _differs(f"{path}.numa_node", nic.get("numa_node"), there["numa_node"])
         speed = there["speed_mbps"]
         if speed and nic.get("speed_gbps") and speed < nic["speed_gbps"] * 1000:

@@ -89,6 +89,10 @@ def test_what_is_not_as_promised_is_told(case: dict[str, Any]) -> None:
     assert case["says"] in told(found, firmware)
 
 
+def test_a_port_is_known_by_its_address_whatever_its_name() -> None:
+    assert told({**FOUND, "nics": {"ens3": FOUND["nics"]["eth0"]}}) == []
+
+
 def test_two_disks_with_one_serial_number() -> None:
     found = put(FOUND, "disks", [FOUND["disks"][0], {**FOUND["disks"][0], "name": "nvme1n1"}])
     assert told(found) == ["disks: 2 disks have the serial number S1"]
