@@ -60,11 +60,16 @@ ANNOUNCED_MAX = 100
 class Told(Protocol):
     """A tunnel of the handoff (`landfall.handoff.Tunnel`)."""
 
-    edge: str
-    cloud_address: IPv4Address
-    cloud_inside: IPv4Address
-    site_inside: IPv4Address
-    preshared_key_arn: str | None
+    @property
+    def edge(self) -> str: ...  # noqa: D102
+    @property
+    def cloud_address(self) -> IPv4Address: ...  # noqa: D102
+    @property
+    def cloud_inside(self) -> IPv4Address: ...  # noqa: D102
+    @property
+    def site_inside(self) -> IPv4Address: ...  # noqa: D102
+    @property
+    def preshared_key_arn(self) -> str | None: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
