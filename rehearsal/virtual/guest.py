@@ -46,7 +46,7 @@ class Guest:
     taps: tuple[str, ...] = ()
     services: tuple[Service, ...] = ()
     packages_url: str = ""
-    packages_key: bytes = b""
+    packages_key: Path | None = None
 
     @property
     def name(self) -> str:
@@ -90,15 +90,18 @@ class Guest:
         """Lay out its folder: identity, root disk over `backing`, an empty file for each disk."""
         folder = self.places.folder
         folder.mkdir(parents=True, exist_ok=True)
-        identity = self.access.identity(
-            self.name, packages_url=self.packages_url, packages_key=self.packages_key
-        )
-        files.write(self.places.identity, credential("rack.identity", identity), mode=0o600)
+        told = credential("rack.identity", self.identity())
+        files.write(self.places.identity, told, mode=0o600)
         drives.make_root(self.hardware, self.places, backing, backing_format)
         for disk in self.bays().values():
             drives.make_disk(self.hardware, self.places, disk)
         if self.hardware.firmware is Firmware.OVMF:
             drives.copy_once(machine.OVMF_VARIABLES, self.places.variables)
+
+    def identity(self) -> str:
+        """The script that makes a fresh image this server. It holds the private host key."""
+        key = self.packages_key.read_bytes() if self.packages_key else b""
+        return self.access.identity(self.name, packages_url=self.packages_url, packages_key=key)
 
     def launch(self, command: list[str]) -> None:
         """Start QEMU with the data cables in its hands."""

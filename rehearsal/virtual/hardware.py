@@ -41,7 +41,7 @@ class Cable(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disk:
-    """An NVMe disk. Its contents are kept under `name`, so two disks may carry one serial."""
+    """An NVMe disk. Two disks may carry one serial; one of them needs a label, and a cold boot."""
 
     serial: str
     size_mib: int = DISK_MIB
@@ -49,7 +49,7 @@ class Disk:
 
     @property
     def name(self) -> str:
-        """What its file is called: the label, or else the serial."""
+        """What its file is called: the label, or else the serial. It keeps what was written."""
         return self.label or self.serial
 
 

@@ -101,7 +101,12 @@ def command(
     disks: list[str] = []
     for bay, disk in bays.items():
         drive = drive_node(hardware, places, disk, node=f"drive{bay}")
-        disks += ["-blockdev", json.dumps(drive), "-device", json.dumps(disk_device(bay, disk))]
+        device = disk_device(bay, disk)
+        if disk.label:  # the kernel refuses two controllers of one name, which has the serial in it
+            apart = {"driver": "nvme-subsys", "id": f"apart{bay}", "nqn": disk.label}
+            disks += ["-device", json.dumps(apart)]
+            device |= {"subsys": f"apart{bay}"}
+        disks += ["-blockdev", json.dumps(drive), "-device", json.dumps(device)]
     cards: list[str] = []
     for slot in range(len(hardware.nics)):
         cards += ["-device", json.dumps(card_device(hardware, slot))]

@@ -102,7 +102,7 @@ class VirtualRack:
             taps=self._cable(hardware),
             services=(self.service(PACKAGE_PORT, LOOPBACK, self._package_port), *services),
             packages_url=self.packages_url,
-            packages_key=(self.repository / KEY_FILE).read_bytes(),
+            packages_key=self.repository / KEY_FILE,
         )
 
     def service(self, port: int, address: str, target: int, *, inside: bool = False) -> Service:
@@ -130,7 +130,9 @@ class VirtualRack:
         """Stop everything and remove it: servers, switch, namespace, disks. Safe twice."""
         if not self.state.exists():
             return
-        for record in sorted(self.state.glob("guests/*/daemons/*.json")):
+        records = self.state.glob("guests/*/daemons/*.json")
+        # a drive's cache does not end before the server that uses it
+        for record in sorted(records, key=lambda path: (path.stem != "server", path)):
             self.on_progress(f"stopping {record.stem} of {record.parent.parent.name}")
             process.stop(record)
         for port in self.state.glob("guests/*/port"):

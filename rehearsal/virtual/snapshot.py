@@ -18,7 +18,7 @@ from landfall import process
 from landfall.errors import CommandFailed, Unreachable
 from rehearsal import cache
 from rehearsal.door import LOOPBACK
-from rehearsal.virtual import drives, machine, qmp
+from rehearsal.virtual import machine, qmp
 from rehearsal.virtual.access import Access
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Hardware
@@ -113,6 +113,7 @@ def start(guest: Guest, snapshot: Snapshot) -> None:
     _plug(guest)
     _adopt(guest, snapshot)
     guest.wait_for_ssh()
+    guest.run(f"date --set=@{time.time():.2f}")  # last: it is late by one open connection's answer
 
 
 def _make(part: Path, image: Image, on_progress: Progress) -> None:
@@ -184,11 +185,8 @@ def _plug(guest: Guest) -> None:
 
 
 def _adopt(guest: Guest, snapshot: Snapshot) -> None:
-    """Give a restored server its own name, keys, machine id, randomness and time."""
-    script = guest.access.identity(
-        guest.name, packages_url=guest.packages_url, packages_key=guest.packages_key
-    )
-    script += f"date --set=@{time.time():.2f} > /dev/null\n"
+    """Give a restored server its own name, keys, machine id and randomness."""
+    script = guest.identity()
     script += f"echo {guest.hardware.uuid.hex} > /etc/machine-id\n"
     script += f"echo {secrets.token_hex(64)} > /dev/urandom\n"
     script += "systemctl reload ssh\nudevadm settle\n"
