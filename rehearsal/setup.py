@@ -12,7 +12,8 @@ from landfall import process
 from landfall.errors import MissingTool
 from landfall.golang import build
 from rehearsal import packages, rootfs
-from rehearsal.preflight import PROGRAMS, require
+from rehearsal.preflight import PROGRAMS, RACK_FILES, RACK_PROGRAMS, require, require_rack
+from rehearsal.virtual import image, snapshot
 
 Progress = Callable[[str], None]
 
@@ -34,21 +35,25 @@ class Prepared:
     wheelhouse: packages.Wheelhouse
 
 
-def missing_packages() -> list[str]:
-    """The Debian packages whose programs are not there."""
-    wanted = PROGRAMS | FOR_TESTS
+def missing_packages(*, rack: bool = False) -> list[str]:
+    """The Debian packages whose programs are not there; with `rack`, also the emulated servers'."""
+    wanted = PROGRAMS | FOR_TESTS | (RACK_PROGRAMS if rack else {})
     found = {package for program, package in wanted.items() if shutil.which(program) is None}
+    if rack:
+        found |= {package for path, package in RACK_FILES.items() if not path.exists()}
     return sorted(found)
 
 
-def install_packages(on_progress: Progress) -> list[str]:
+def install_packages(on_progress: Progress, *, rack: bool = False) -> list[str]:
     """Install what is missing, where this process may; say what it installed.
+
+    With `rack`, also what emulated servers need.
 
     Raises:
         MissingTool: it may not (no root), or this is no Debian; the message has the command.
         CommandFailed: apt could not fetch or install a package.
     """
-    wanted = missing_packages()
+    wanted = missing_packages(rack=rack)
     if not wanted:
         return []
     command = f"apt-get install --no-install-recommends {' '.join(wanted)}"
@@ -95,6 +100,30 @@ def find_actionlint(cache: Path) -> Path | None:
     on_path = shutil.which("actionlint")
     built = cache / f"actionlint-{ACTIONLINT_VERSION}" / "bin" / "actionlint"
     return Path(on_path) if on_path else (built if built.exists() else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedRack:
+    """What emulated servers are made from, in the cache folder."""
+
+    image: image.Image
+    snapshot: snapshot.Snapshot
+    repository: Path
+
+
+def prepare_rack(cache: Path, on_progress: Progress) -> PreparedRack:
+    """Make the servers' image, its snapshot and the apt repository, each once (two minutes).
+
+    Raises:
+        MissingTool: this machine cannot emulate a server; the message lists all that is missing.
+    """
+    require_rack(cache)
+    made = image.ensure(cache, on_progress)
+    return PreparedRack(
+        image=made,
+        snapshot=snapshot.ensure(cache, made, on_progress),
+        repository=packages.ensure_repository(cache, on_progress),
+    )
 
 
 def prepare(cache: Path, on_progress: Progress) -> Prepared:
