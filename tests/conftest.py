@@ -25,6 +25,10 @@ def missing_for(marker: str) -> str:
         from rehearsal.preflight import preflight
 
         return "; ".join(preflight())
+    if marker == "rack":
+        from rehearsal.preflight import preflight, rack_preflight
+
+        return "; ".join([*preflight(), *rack_preflight(cache_folder())])
     if marker == "nginx":
         return "" if shutil.which("nginx") else "no nginx (apt-get install nginx-light)"
     return ""
@@ -44,7 +48,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, visibly, what cannot run here; in CI a skip is a failure instead."""
-    reasons = {name: missing_for(name) for name in ("engine", "matrix", "cloud", "host", "nginx")}
+    reasons = {
+        name: missing_for(name) for name in ("engine", "matrix", "cloud", "host", "rack", "nginx")
+    }
     for item in items:
         for name, reason in reasons.items():
             if reason and item.get_closest_marker(name):

@@ -28,14 +28,15 @@ SIGNS = {True: "[green]✓[/]", False: "[red]✗[/]"}
 def command(
     fix: Annotated[bool, typer.Option("--fix", help="Install or build what is missing.")] = False,
     site: Annotated[bool, typer.Option("--site/--no-site", help="With a booted host.")] = True,
+    rack: Annotated[bool, typer.Option("--rack", help="With emulated servers, too.")] = False,
     as_json: arguments.AsJson = False,
 ) -> None:
     """Look at the machine; end with 1 if something is missing."""
     from landfall.cli.flow import machine
 
     if fix:
-        machine.fix(reporter(), site=site)
-    found = machine.look(site=site)
+        machine.fix(reporter(), site=site, rack=rack)
+    found = machine.look(site=site, rack=rack)
     if as_json:
         print_json([asdict(each) for each in found])
     else:

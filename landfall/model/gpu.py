@@ -94,3 +94,41 @@ def _refusals(gpu: Mapping[str, Any], known: SiteGpu | None) -> Iterator[tuple[s
         yield "power_limit_w", f"{limit} W is more than {known.name} may draw, {known.max_w} W"
     if width and width > known.pcie_width:
         yield "pcie_width", f"{known.name} has {known.pcie_width} lanes, not {width}"
+
+
+def to_install(
+    listed: Sequence[str],
+    pinned: Mapping[str, str],
+    unpinned: Sequence[str] = (),
+    *,
+    upgrade: bool = False,
+) -> list[str]:
+    """What apt is asked for: `name=version`, or the name alone where no version is pinned.
+
+    A package that is installed in another version is asked for only with `upgrade`: a driver is
+    not changed below what uses it.
+
+    Args:
+        listed: lines of dpkg-query, as `ii  name version`.
+        pinned: the version of each package.
+        unpinned: packages that follow another one's version.
+        upgrade: change what is installed in another version.
+    """
+    have = _installed(listed)
+    wanted = [
+        f"{name}={version}"
+        for name, version in pinned.items()
+        if name not in have or (upgrade and have[name] != version)
+    ]
+    return [*wanted, *(name for name in unpinned if name not in have)]
+
+
+def to_hold(listed: Sequence[str], names: Sequence[str]) -> list[str]:
+    """The packages among `names` that apt may still change, in the lines of dpkg-query."""
+    held = {fields[1] for line in listed if len(fields := line.split()) > 1 and line[:1] == "h"}
+    return [name for name in names if name not in held]
+
+
+def _installed(listed: Sequence[str]) -> dict[str, str]:
+    rows = [line.split() for line in listed if line[1:2] == "i"]
+    return {row[1]: row[2] for row in rows if len(row) > 2}  # noqa: PLR2004  state, name, version

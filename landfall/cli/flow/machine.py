@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from landfall.cli.console import Reporter
 from landfall.model.environment import cache_folder
 from rehearsal import setup
-from rehearsal.preflight import preflight
+from rehearsal.preflight import preflight, rack_preflight
 from stacks import toolchain
 
 
@@ -24,23 +24,27 @@ class Finding:
     needed_for: str
 
 
-def look(*, site: bool = True) -> list[Finding]:
+def look(*, site: bool = True, rack: bool = False) -> list[Finding]:
     """Everything that is needed, present or not. Changes nothing."""
     findings = [_python(), _pulumi()]
     if site:
-        findings += [_packages(), _rack()]
+        findings += [_packages(rack=rack), _hosts()]
+    if rack:
+        findings.append(_servers())
     return findings
 
 
-def fix(tell: Reporter, *, site: bool = True) -> None:
+def fix(tell: Reporter, *, site: bool = True, rack: bool = False) -> None:
     """Get what can be got: Debian packages, the Pulumi command, the rack's images.
+
+    With `rack` also what emulated servers need.
 
     Raises:
         MissingTool: something cannot be got here; found out before anything long starts.
     """
     if site:
         with tell.step("Debian packages") as step:
-            installed = setup.install_packages(step.update)
+            installed = setup.install_packages(step.update, rack=rack)
             step.result = ", ".join(installed) or "all there"
     with tell.step("Pulumi command") as step:
         found = toolchain.ensure(cache_folder(), on_progress=step.update)
@@ -50,6 +54,9 @@ def fix(tell: Reporter, *, site: bool = True) -> None:
     if site:
         with tell.step("root filesystem, packages and wheels for the rack") as step:
             setup.prepare(cache_folder(), step.update)
+    if rack:
+        with tell.step("image of the emulated servers") as step:
+            setup.prepare_rack(cache_folder(), step.update)
 
 
 def _python() -> Finding:
@@ -72,8 +79,8 @@ def _pulumi() -> Finding:
     return Finding(name="Pulumi", present=bool(found), detail=detail, needed_for="the cloud half")
 
 
-def _packages() -> Finding:
-    missing = setup.missing_packages()
+def _packages(*, rack: bool) -> Finding:
+    missing = setup.missing_packages(rack=rack)
     return Finding(
         name="Debian packages",
         present=not missing,
@@ -82,7 +89,17 @@ def _packages() -> Finding:
     )
 
 
-def _rack() -> Finding:
+def _servers() -> Finding:
+    missing = rack_preflight(cache_folder())
+    return Finding(
+        name="emulated servers",
+        present=not missing,
+        detail="; ".join(missing) or "QEMU, a switch, drives whose power can be cut",
+        needed_for="nox -s rack",
+    )
+
+
+def _hosts() -> Finding:
     missing = preflight()
     who = "root" if os.geteuid() == 0 else "not root"
     return Finding(
