@@ -70,6 +70,11 @@ class Guest:
         Raises:
             Unreachable: it did not boot; the message quotes the end of its console.
         """
+        self.power_on()
+        self.wait_for_ssh()
+
+    def power_on(self) -> None:
+        """Switch it on and do not wait."""
         if self.running:
             return
         bays = self.bays()
@@ -84,7 +89,6 @@ class Guest:
                 self.hardware, self.places, self.image, bays=bays, services=self.services
             )
         )
-        self.wait_for_ssh()
 
     def prepare(self, backing: Path, backing_format: str) -> None:
         """Lay out its folder: identity, root disk over `backing`, an empty file for each disk."""

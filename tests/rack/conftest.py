@@ -52,6 +52,7 @@ import pytest
 from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import cache, packages
+from rehearsal.preflight import preflight, rack_preflight
 from rehearsal.virtual import image, snapshot
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Hardware
@@ -82,6 +83,9 @@ def remove(rack: VirtualRack) -> None:
 @pytest.fixture(scope="session")
 def rack() -> Iterator[VirtualRack]:
     """A rack of this test run. What a killed run has left is removed first."""
+    missing = preflight() + rack_preflight(cache_folder())
+    if missing:
+        pytest.skip(f"cannot run here: {'; '.join(missing)}")
     for left in racks().glob("[0-9]*"):
         if not psutil.pid_exists(int(left.name)):
             remove(rack_of(int(left.name)))
