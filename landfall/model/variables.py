@@ -63,6 +63,11 @@ def compute(environment: Environment) -> dict[str, object]:
     return {
         "landfall_environment": environment.name,
         "landfall_site": site.model_dump(mode="json", by_alias=True),
+        "landfall_addresses": [
+            str(each.address)
+            for host in fleet.load(environment).values()
+            for each in host.addresses
+        ],
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
         "landfall_routes": [asdict(route) for route in routes(released)],
         "landfall_overflow": _overflow(site),
