@@ -30,6 +30,11 @@ BOOT_TIMEOUT_S = 240.0
 
 COMMAND_TIMEOUT_S = 300.0
 POWER_OFF_TIMEOUT_S = 120.0
+GREETING_TIMEOUT_S = 4.0
+"""Long enough for a busy server: every connection that is given up costs its sshd a process, and
+after ten of them it refuses all."""
+
+ASK_EVERY_S = 0.5
 PULL_TIMEOUT_S = 30.0
 """The kernel lets go of a disk 5 s after its eject button was pressed."""
 
@@ -163,13 +168,13 @@ class Guest:
         self.access.close(self.places.ssh_port)
 
         def again() -> bool:
-            if not _greets(self.places.ssh_port):
+            if not greets(self.places.ssh_port):
                 return False
             asked = [*self.ssh(), "cat /proc/sys/kernel/random/boot_id"]
             now = process.run(asked, check=False, timeout_s=COMMAND_TIMEOUT_S)
             return now.returncode == 0 and now.stdout != before
 
-        if not process.wait_until(again, timeout_s=BOOT_TIMEOUT_S, interval_s=0.2):
+        if not process.wait_until(again, timeout_s=BOOT_TIMEOUT_S, interval_s=ASK_EVERY_S):
             raise Unreachable(f"{self.name} did not come back\n{self.console()}")
 
     def stop(self) -> None:
@@ -212,12 +217,12 @@ class Guest:
         def answers() -> bool:
             if not self.running:
                 return True  # nothing to wait for
-            if not _greets(self.places.ssh_port):
+            if not greets(self.places.ssh_port):
                 return False
             done = process.run([*self.ssh(), "true"], check=False, timeout_s=COMMAND_TIMEOUT_S)
             return done.returncode == 0
 
-        came = process.wait_until(answers, timeout_s=timeout_s, interval_s=0.2)
+        came = process.wait_until(answers, timeout_s=timeout_s, interval_s=ASK_EVERY_S)
         if not came or not self.running:
             raise Unreachable(f"{self.name} does not answer\n{self.console()}")
 
@@ -329,11 +334,10 @@ class Guest:
         files.write(self._bays_file, json.dumps(written, indent=2))
 
 
-def _greets(port: int) -> bool:
+def greets(port: int) -> bool:
     """Whether an ssh server speaks: QEMU accepts connections long before the server runs."""
     try:
-        with socket.create_connection((LOOPBACK, port), 1) as connection:
-            connection.settimeout(1)
+        with socket.create_connection((LOOPBACK, port), GREETING_TIMEOUT_S) as connection:
             return connection.recv(4) == b"SSH-"
     except OSError:
         return False

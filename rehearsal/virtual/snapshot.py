@@ -20,7 +20,7 @@ from rehearsal import cache
 from rehearsal.door import LOOPBACK
 from rehearsal.virtual import machine, qmp
 from rehearsal.virtual.access import Access
-from rehearsal.virtual.guest import Guest
+from rehearsal.virtual.guest import ASK_EVERY_S, BOOT_TIMEOUT_S, Guest, greets
 from rehearsal.virtual.hardware import Hardware
 from rehearsal.virtual.image import Image
 from rehearsal.virtual.machine import QEMU, Places
@@ -192,11 +192,13 @@ def _adopt(guest: Guest, snapshot: Snapshot) -> None:
     script += "systemctl reload ssh\nudevadm settle\n"
 
     def done() -> bool:
+        if not greets(guest.places.ssh_port):
+            return False
         command = [*snapshot.access.ssh(guest.places.ssh_port)]
         ran = process.run([*command, "sh"], check=False, stdin=script, timeout_s=RESTORE_TIMEOUT_S)
         return ran.returncode == 0
 
-    adopted = process.wait_until(done, timeout_s=RESTORE_TIMEOUT_S)
+    adopted = process.wait_until(done, timeout_s=BOOT_TIMEOUT_S, interval_s=ASK_EVERY_S)
     snapshot.access.close(guest.places.ssh_port)
     if not adopted:
         raise Unreachable(f"{guest.name} was restored and does not answer\n{guest.console()}")

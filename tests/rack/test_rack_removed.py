@@ -1,4 +1,4 @@
-"""Nothing of a rack stays: no process, no namespace, no mount, also after its makers were killed."""
+"""Nothing of a rack stays: no process, namespace or mount, also where its maker was killed."""
 
 from __future__ import annotations
 
