@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from . import journal, run
 from .gather import Run
-from .plan import Step
+from .plan import Plan, Step
+from .spec import Spec
 
 PROGRAMS = "/usr/local/lib/"
 SHORT = "a new program, of the role's own\n"
@@ -28,11 +30,11 @@ class Module(Protocol):
 def runner(module: Module) -> Run:
     """A `Run` through Ansible, in English whatever the host speaks."""
 
-    def run(argv: Sequence[str]) -> tuple[int, str, str]:
+    def call(argv: Sequence[str]) -> tuple[int, str, str]:
         said = module.run_command(list(argv), environ_update={"LC_ALL": "C"})
         return said[0], said[1], said[2]
 
-    return run
+    return call
 
 
 def told(steps: Iterable[Step]) -> list[dict[str, str]]:
@@ -55,6 +57,16 @@ def diff(header: str, steps: Sequence[Step], present: Mapping[str, str]) -> list
             for path, text in sorted(step.files.items())
         ]
     return shown
+
+
+def carry_out(do: Run, spec: Spec, planned: Plan) -> None:
+    """Do the steps of a plan that needs no certificate.
+
+    Raises:
+        Failed: one failed.
+    """
+    known = planned.journal or journal.fresh((), ())
+    run.carry_out(run.Work(spec=spec, run=do, journal=known, certificate=""), planned.steps)
 
 
 def report(problems: Iterable[str], host: str) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+RUNNING = ("enabled active", "static active")
+"""States of a unit that runs, and runs again after a boot; a static one is started by others."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:

@@ -38,15 +38,24 @@ AMBIVALENT = 8
 SYS = Path("/sys/class/block")
 
 
-def gather(run: Run, spec: Spec, *, paths: Iterable[str] = (), units: Iterable[str] = ()) -> Facts:
+def gather(
+    run: Run,
+    spec: Spec,
+    *,
+    paths: Iterable[str] = (),
+    units: Iterable[str] = (),
+    more: Iterable[str] = (),
+) -> Facts:
     """Everything that a plan for `spec` depends on.
 
-    `paths` and `units` are the files and units that would be written and started.
+    `paths` and `units` are the files and units that would be written and started, `more` are
+    serial numbers of disks that the spec does not name.
 
     Raises:
         ValueError: the journal cannot be read.
     """
     written = journal.read(spec.name)
+    looked_at = {*spec.serials, *more}
     wholes = [_name for _name in sorted(os.listdir(SYS)) if _whole(_name)]
     serials = {name: _serial(run, name) for name in wholes}
     arrays = tuple(_array(name) for name in wholes if (SYS / name / "md").is_dir())
@@ -56,7 +65,7 @@ def gather(run: Run, spec: Spec, *, paths: Iterable[str] = (), units: Iterable[s
     names = [config.MDADM, config.CRYPTTAB, config.FSTAB, *paths]
     return Facts(
         disks=tuple(
-            _disk(run, name, serial) for name, serial in serials.items() if serial in spec.serials
+            _disk(run, name, serial) for name, serial in serials.items() if serial in looked_at
         ),
         others=tuple(sorted(s for s in serials.values() if s and s not in spec.serials)),
         arrays=arrays,

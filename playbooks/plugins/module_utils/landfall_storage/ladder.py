@@ -36,12 +36,13 @@ def identity(spec: Spec, facts: Facts, journal: Journal | None) -> Iterator[str]
         yield f"array.members: {serial} is named more than once"
     for serial in dict.fromkeys(spec.serials):
         field = "array.members" if serial in spec.members else "array.spares"
-        yield from _one_device(spec, facts, serial, field, journal)
+        yield from one_device(spec, facts, serial, field, journal)
 
 
-def _one_device(
+def one_device(
     spec: Spec, facts: Facts, serial: str, field: str, journal: Journal | None
 ) -> Iterator[str]:
+    """Rungs 1 and 2 for one disk."""
     promise = spec.disks.get(serial)
     found = [each for each in facts.disks if each.serial == serial]
     if promise is None:

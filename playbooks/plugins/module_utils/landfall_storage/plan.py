@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from . import config, refuse
-from .facts import Facts, Journal, Md
+from .facts import RUNNING, Facts, Journal, Md
 from .spec import Spec
 
 MAKE, USE = "make", "use"
@@ -102,7 +102,7 @@ def _make(spec: Spec, facts: Facts, current: Journal) -> Iterator[Step]:
     if not enrolled:
         yield _enrol(spec)
     if not (enrolled and current.has("escrow")):
-        yield _escrow(spec)
+        yield _escrow()
 
 
 def _create(spec: Spec, facts: Facts, half_made: Md | None) -> Step:
@@ -220,7 +220,7 @@ def clevis(spec: Spec) -> tuple[str, str]:
     return ("sss", f'{{"t":1,"pins":{{"tang":[{",".join(servers)}]}}}}')
 
 
-def _escrow(spec: Spec) -> Step:
+def _escrow() -> Step:
     return Step(
         name="Back up the header and the recovery key",
         change="both encrypted to the site's escrow certificate; the controller fetches them",
@@ -318,7 +318,7 @@ def _use(
             phase=USE,
             special="forget_key",
         )
-    off = [name for name in units if facts.units.get(name) != "enabled active"]
+    off = [name for name in units if facts.units.get(name) not in RUNNING]
     touched = [name for name in units if any(path.endswith(f"/{name}") for path in changed)]
     if off or touched:
         yield _start(tuple(dict.fromkeys([*off, *touched])))

@@ -40,6 +40,11 @@ class Work:
     certificate: str
     folder: str = FOLDER
     memory: str = MEMORY
+    root: str = "/"
+
+    def place(self, path: str) -> Path:
+        """A file of the host, by its path there."""
+        return Path(self.root, path.lstrip("/"))
 
     @property
     def key_file(self) -> Path:
@@ -89,8 +94,9 @@ def _do(work: Work, step: Step) -> None:
     if step.begins:
         work.note(journal.begin(work.journal, step.begins))
     for path, text in step.files.items():
-        mode = Path(path).stat().st_mode & 0o7777 if Path(path).exists() else _mode(path)
-        journal.replace_file(Path(path), text, mode=mode)
+        target = work.place(path)
+        mode = target.stat().st_mode & 0o7777 if target.exists() else _mode(path)
+        journal.replace_file(target, text, mode=mode)
     if step.special:
         SPECIAL[step.special](work)
     for command in step.commands:
@@ -145,7 +151,7 @@ def _draw(work: Work) -> None:
 
 
 def _key_file(work: Work) -> None:
-    path = Path(config.KEY_FOLDER, f"{work.spec.name}.key")
+    path = work.place(f"{config.KEY_FOLDER}/{work.spec.name}.key")
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     journal.replace_file(path, secrets.token_bytes(KEY_BYTES), mode=0o400)
 
@@ -177,6 +183,10 @@ def _keep(work: Work, *, recovery: bool) -> None:
     work.note(replace(work.journal, digests=made.digests, epoch=made.epoch))
 
 
+def _forget_journal(work: Work) -> None:
+    journal.path(work.spec.name, work.folder).unlink(missing_ok=True)
+
+
 def _members(work: Work) -> None:
     work.note(replace(work.journal, members=work.spec.members, spares=work.spec.spares))
 
@@ -187,5 +197,6 @@ SPECIAL: Mapping[str, Callable[[Work], None]] = {
     "forget_key": _forget,
     "escrow": _escrow,
     "header": _header,
+    "forget_journal": _forget_journal,
     "members": _members,
 }

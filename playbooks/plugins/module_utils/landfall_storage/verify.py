@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import config
-from .facts import Facts, Journal, Md
+from .facts import RUNNING, Facts, Journal, Md
 from .refuse import unlocks
 from .spec import Spec
 
@@ -29,7 +29,7 @@ def problems(spec: Spec, facts: Facts, units: tuple[str, ...]) -> Iterator[str]:
     yield from (
         f"{name}: {facts.units.get(name) or 'unknown'}, not enabled and active"
         for name in units
-        if facts.units.get(name) not in ("enabled active", "static active")
+        if facts.units.get(name) not in RUNNING
     )
 
 
