@@ -66,10 +66,11 @@ def racks() -> Path:
     return cache_folder() / "racks"
 
 
-def rack_of(pid: int) -> VirtualRack:
+def rack_named(name: str) -> VirtualRack:
+    """A rack; its name begins with the number of the process that makes it."""
     return VirtualRack(
-        state=racks() / str(pid),
-        namespace=f"landfall-rack-{pid}",
+        state=racks() / name,
+        namespace=f"landfall-rack-{name}",
         image=image.ensure(cache_folder(), print),
         repository=packages.ensure_repository(cache_folder(), print),
     )
@@ -87,9 +88,9 @@ def rack() -> Iterator[VirtualRack]:
     if missing:
         pytest.skip(f"cannot run here: {'; '.join(missing)}")
     for left in racks().glob("[0-9]*"):
-        if not psutil.pid_exists(int(left.name)):
-            remove(rack_of(int(left.name)))
-    made = rack_of(os.getpid())
+        if not psutil.pid_exists(int(left.name.split("-")[0])):
+            remove(rack_named(left.name))
+    made = rack_named(str(os.getpid()))
     try:
         made.up()
         yield made

@@ -13,9 +13,14 @@ from rehearsal.door import NAMESPACES
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import server
 from rehearsal.virtual.rack import VirtualRack
-from tests.rack.conftest import racks, remove
+from tests.rack.conftest import rack_named, remove
 
-pytestmark = [pytest.mark.rack, pytest.mark.short, pytest.mark.timeout(300)]
+pytestmark = [
+    pytest.mark.rack,
+    pytest.mark.short,
+    pytest.mark.timeout(300),
+    pytest.mark.usefixtures("rack"),
+]
 
 
 def traces(rack: VirtualRack) -> list[str]:
@@ -40,13 +45,8 @@ def powered(rack: VirtualRack, name: str) -> Guest:
     return guest
 
 
-def test_a_rack_goes_without_a_trace(rack: VirtualRack) -> None:
-    other = VirtualRack(
-        state=racks() / f"{os.getpid()}-gone",
-        namespace=f"{rack.namespace}-gone",
-        image=rack.image,
-        repository=rack.repository,
-    )
+def test_a_rack_goes_without_a_trace() -> None:
+    other = rack_named(f"{os.getpid()}-gone")
     try:
         other.up()
         guest = powered(other, "gn-1")
@@ -65,15 +65,9 @@ def test_a_rack_goes_without_a_trace(rack: VirtualRack) -> None:
     assert traces(other) == []
 
 
-def test_a_killed_run_is_cleaned_up_by_the_next(rack: VirtualRack) -> None:
+def test_a_killed_run_is_cleaned_up_by_the_next() -> None:
     """The records outlive whoever wrote them: another process takes the rack down."""
-    state = racks() / f"{os.getpid()}-left"
-    left = VirtualRack(
-        state=state,
-        namespace=f"{rack.namespace}-left",
-        image=rack.image,
-        repository=rack.repository,
-    )
+    left = rack_named(f"{os.getpid()}-left")
     child = os.fork()
     if child == 0:
         try:
