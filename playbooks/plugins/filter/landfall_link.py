@@ -87,13 +87,22 @@ def told_plainly(function: Callable[..., Value]) -> Callable[..., Value]:
     return wrapped
 
 
+def plain(value: Any) -> Any:
+    """`value` without Ansible's lazy containers, which pydantic cannot look into."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return str(value) if isinstance(value, str) else value
+
+
 def read(site: Any, handoff: Any) -> tuple[Site, Handoff]:
     """Both, parsed again from what Ansible carries."""
-    parsed = parse(Site, site, source="landfall_site", root="site")
+    parsed = parse(Site, plain(site), source="landfall_site", root="site")
     if not handoff:
         message = "there is none yet; landfall up or landfall handoff writes it"
         raise InvalidInput("landfall_handoff", [Problem(path="", message=message)])
-    return parsed, parse_handoff({"handoff": handoff}, source="landfall_handoff")
+    return parsed, parse_handoff({"handoff": plain(handoff)}, source="landfall_handoff")
 
 
 def edges_of(site: Any, handoff: Any, **options: Any) -> tuple[EdgePlan, ...]:
