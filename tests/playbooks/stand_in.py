@@ -21,7 +21,11 @@ verify.add_argument("--key", type=pathlib.Path, required=True)
 build = commands.add_parser("build")
 for name in ("plan", "source", "out"):
     build.add_argument(f"--{name}", type=pathlib.Path, required=True)
+commands.add_parser("facts")
 asked = parser.parse_args()
+if len(vars(asked)) == 0:
+    print(json.dumps({"machine": "x86_64", "isa": [], "gpus": [], "packages": {"stand-in": "BACKEND"}}))
+    sys.exit()
 if hasattr(asked, "out"):
     asked.out.mkdir()
     text = asked.plan.read_text() + (asked.source / "weights").read_text()
@@ -69,13 +73,16 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
 """
 
 
-def wheelhouse(folder: Path) -> str:
-    """A wheelhouse with one wheel, as rehearsal.packages lays it out; its digest."""
+def wheelhouse(folder: Path, serve: str = SERVE, backend: str = "1") -> str:
+    """A wheelhouse with one wheel, as rehearsal.packages lays it out; its digest.
+
+    `serve` is what serves an engine, `backend` the version that the host's facts tell.
+    """
     files = {
         "engines/__init__.py": "",
-        "engines/__main__.py": textwrap.dedent(VERIFY),
+        "engines/__main__.py": textwrap.dedent(VERIFY).replace("BACKEND", backend),
         "engines/serve/__init__.py": "",
-        "engines/serve/__main__.py": textwrap.dedent(SERVE),
+        "engines/serve/__main__.py": textwrap.dedent(serve),
         "landfall-0.1.0.dist-info/METADATA": (
             "Metadata-Version: 2.1\nName: landfall\nVersion: 0.1.0\n"
         ),

@@ -39,7 +39,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "__gateway_credential": "/etc/credstore.encrypted/landfall-gateway-keys",
         "gateway_keys_file": VALUES["gateway_keys_file"],
     },
-    "systemd/landfall-gateway.conf.j2": {},
+    "systemd/landfall-gateway.conf.j2": {"gateway_keys_file": VALUES["gateway_keys_file"]},
 }
 
 

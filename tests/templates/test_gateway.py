@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from landfall import render
+from landfall import process, render
 from tests.templates.gateway_under_test import (
     HERE,
     KEYS,
@@ -298,6 +298,36 @@ def test_an_answer_that_was_cut_is_seen_in_the_log(door: Gateway, engine: Engine
 @pytest.mark.services
 def test_health_needs_no_key(door: Gateway) -> None:
     assert door.send(request(path="/health", body=b"", method="GET")).endswith(b'{"status":"ok"}\n')
+
+
+@pytest.mark.services
+def test_a_drained_gateway_says_so_and_still_answers(door: Gateway) -> None:
+    health = request(path="/health", body=b"", method="GET")
+    marker = door.folder / "drained"
+    marker.write_text("{}")
+    assert status(door.send(health)) == 503
+    assert door.send(health).endswith(b'{"status":"drained"}\n')
+    assert status(door.send(request(bearer("clinic")))) == 200
+    marker.unlink()
+    assert status(door.send(health)) == 200
+
+
+@pytest.mark.services
+def test_running_requests_are_counted(door: Gateway, engine: Engine) -> None:
+    engine.chunks, engine.pause_s = 20, 0.1
+    ask = request(path="/health/requests", body=b"", method="GET")
+
+    def running() -> int:
+        [line] = [each for each in door.send(ask).decode().splitlines() if "Writing" in each]
+        reading, writing = line.split()[1], line.split()[3]
+        return int(reading) + int(writing) - 1  # the question itself is one
+
+    assert running() == 0
+    with socket.create_connection(("127.0.0.1", door.port), 5) as connection:
+        connection.sendall(request(bearer("clinic")))
+        connection.recv(1024)
+        assert running() == 1
+    assert process.wait_until(lambda: running() == 0, timeout_s=5)
 
 
 def test_keys_are_checked_before_they_become_configuration() -> None:

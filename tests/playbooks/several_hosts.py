@@ -1,0 +1,397 @@
+"""A checkout of its own and booted hosts: an inventory, a release, engines, and their traffic."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import yaml
+
+from landfall import process
+from landfall.model.environment import ROOT, Environment, cache_folder
+from rehearsal import packages, rootfs
+from rehearsal.rack import Forward, Rack, RackHost
+from tests.playbooks import stand_in
+from tests.playbooks.one_host import BIN, free_port
+
+KEY = "clinic-key-0123456789abcdef"
+CHECK_S = 0.5
+"""How often the balancer of these tests asks a host for its health."""
+
+SERVE = """
+import argparse, http.server, json, os, pathlib, re, socket, time
+parser = argparse.ArgumentParser()
+for name in "engine signature public-key host port name slots max-queue drain-s".split():
+    parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--max-new-tokens")
+asked = parser.parse_args()
+model = (pathlib.Path(asked.engine) / "model").read_text()
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        wait = re.search("wait ([0-9.]+)", body)
+        time.sleep(float(wait[1]) if wait else 0)
+        broken = body and model.startswith("bad")
+        choices = [{"message": {"role": "assistant", "content": f"I am {model}."}}]
+        text = json.dumps({"model": model, "choices": [] if broken else choices}).encode()
+        self.send_response(500 if broken else 200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_POST = do_GET
+
+server = http.server.ThreadingHTTPServer((asked.host, int(asked.port)), Answer)
+
+def tell(text):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+        channel.send(text)
+
+tell(b"READY=1")
+server.service_actions = lambda: tell(b"WATCHDOG=1")
+server.serve_forever()
+"""
+"""Answers as an engine does; one whose model begins with "bad" is ready and answers nothing."""
+
+
+@dataclass
+class Played:
+    """What a play printed, and Ansible's own counts of each host."""
+
+    output: str
+    counts: dict[str, dict[str, int]]
+    returncode: int
+    seconds: float
+
+
+@dataclass
+class Checkout:
+    """The files of an environment `dev`, as people and earlier steps would have left them."""
+
+    root: Path
+
+    @property
+    def environment(self) -> Environment:
+        return Environment(name="dev", root=self.root)
+
+    def make(self, hosts: dict[str, dict[str, Any]], common: dict[str, Any]) -> None:
+        """Lay out the files; the code is the real one."""
+        for name in ("playbooks", "templates", "ansible.cfg", "landfall"):
+            (self.root / name).symlink_to(ROOT / name)
+        shutil.copy(ROOT / "Pulumi.dev.yaml", self.root)
+        (self.root / "engines/specs").mkdir(parents=True)
+        inventory = self.environment.inventory
+        (inventory / "host_vars").mkdir(parents=True)
+        groups = {
+            "gpu_hosts": {"hosts": hosts},
+            "build_hosts": {"hosts": {name: {} for name in hosts}},
+        }
+        self._yaml(inventory / "hosts.yml", {"all": {"children": groups, "vars": common}})
+        site = yaml.safe_load((ROOT / "inventories/dev/group_vars/all/site.yml").read_text())
+        self._yaml(self.environment.site_file, {"site": {**site["site"], "tenants": [TENANT]}})
+        for name in hosts:
+            self._yaml(inventory / f"host_vars/{name}.yml", {"host": promised(name)})
+        keys = self.environment.keys
+        keys.mkdir(parents=True)
+        (keys / "signing.pub").write_text("public key")
+
+    def engine(self, content: str) -> str:
+        """Put an engine into the store; its key."""
+        key = sha256(content.encode()).hexdigest()
+        folder = self.environment.store / key / "engine"
+        if folder.exists():
+            return key
+        folder.mkdir(parents=True)
+        (folder / "model").write_text(content)
+        predicate = {
+            "engine": "tiny-lm",
+            "key": key,
+            "parts": {"target": "x86_64"},
+            "backend": "stand-in",
+            "backend_version": "1",
+            "target": "cpu",
+            "classification": "restricted",
+            "slots": 2,
+        }
+        (folder / "manifest.json").write_text(json.dumps({"predicate": predicate}))
+        signed = content.encode() + (self.environment.keys / "signing.pub").read_bytes()
+        (folder.parent / "engine.sig").write_text(sha256(signed).hexdigest())
+        return key
+
+    def release(self, content: str) -> str:
+        """Have the engine with `content` answer every request; its key."""
+        key = self.engine(content)
+        release = {"tiny-lm": {"engines": [{"key": key, "share": 100}]}}
+        self._yaml(self.environment.release_file, release)
+        return key
+
+    def wheels(self, url: str, digest: str) -> None:
+        self.environment.wheelhouse_file.write_text(json.dumps({"url": url, "digest": digest}))
+
+    def _yaml(self, path: Path, value: object) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(value))
+
+
+TENANT = {"name": "clinic", "classification": "restricted", "key_secret": "test/clinic"}
+
+
+def promised(name: str) -> dict[str, Any]:
+    return {
+        "cpu": {"min_cores": 1},
+        "memory_gib": {"min": 1},
+        "os": {"distribution": "Debian", "release": "12"},
+        "nics": [{"name": "host0", "mac": address_of(name).mac, "zone": "serving"}],
+    }
+
+
+def address_of(name: str) -> RackHost:
+    return RackHost(name=name, address=f"10.66.0.1{name[-1]}")
+
+
+@dataclass
+class Hosts:
+    """The booted hosts, the checkout that describes them, and their gateways."""
+
+    checkout: Checkout
+    rack: Rack
+    gateways: dict[str, str]
+    quick: dict[str, Any] = field(default_factory=dict)
+
+    def command(self, playbook: str, *words: str, **variables: Any) -> list[str | Path]:
+        """The command line of a play, with `variables` given to it."""
+        given = self.checkout.root / "given.json"
+        given.write_text(json.dumps({**self.quick, **variables}))
+        inventory = self.checkout.environment.inventory
+        program = BIN / "ansible-playbook"
+        return [program, "-i", inventory, "-e", f"@{given}", ROOT / "playbooks" / playbook, *words]
+
+    def play(self, playbook: str, *words: str, fails: bool = False, **variables: Any) -> Played:
+        """Run a playbook by hand, as a person would."""
+        began = time.monotonic()
+        done = process.run(
+            self.command(playbook, *words, **variables),
+            cwd=self.checkout.root,
+            env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        with (self.checkout.root / "play.log").open("a") as log:
+            log.write(output)
+        assert (done.returncode != 0) == fails, output[-6000:]
+        rows = re.findall(r"^(\S+) +: (ok=.*)$", done.stdout, re.MULTILINE)
+        counts = {
+            host: {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)", text)}
+            for host, text in rows
+        }
+        seconds = time.monotonic() - began
+        return Played(output=output, counts=counts, returncode=done.returncode, seconds=seconds)
+
+    def configure(self) -> Played:
+        """Have the hosts serve what is released."""
+        return self.play("site.yml", "--tags", "engine,serving,gateway")
+
+    def ssh(self, name: str, command: str, *, check: bool = True) -> str:
+        return process.run([*self.rack.ssh(name), command], check=check).stdout
+
+    def model(self, name: str) -> str:
+        """Which model answers on one host; "" where none does."""
+        try:
+            answer = ask(self.gateways[name], "who are you?")
+            return str(answer.json()["model"]) if answer.status_code == 200 else ""
+        except httpx.HTTPError:
+            return ""
+
+    def drained(self, name: str) -> bool:
+        return httpx.get(f"{self.gateways[name]}/health", timeout=5).status_code == 503
+
+    def restart_tasks(self) -> Path:
+        """A file of tasks that reboots a host of the rack, for `rolling_reboot_tasks`."""
+        script, tasks = self.checkout.root / "restart.py", self.checkout.root / "restart.yml"
+        script.write_text(
+            f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+            "from ipaddress import IPv4Network\nfrom pathlib import PosixPath\n"
+            "from rehearsal.rack import Forward, Rack, RackHost\n"
+            f"rack = {self.rack!r}\nrack.restart(sys.argv[1])\n".replace(
+                repr(self.rack.on_progress), "print"
+            )
+        )
+        argv = [sys.executable, str(script), "{{ inventory_hostname }}"]
+        steps = [
+            {
+                "name": "Restart the host",
+                "ansible.builtin.command": {"argv": argv},
+                "delegate_to": "localhost",
+                "become": False,
+            },
+            {"name": "Forget the connection", "ansible.builtin.meta": "reset_connection"},
+            {"name": "Wait for it", "ansible.builtin.wait_for_connection": {"timeout": 60}},
+        ]
+        tasks.write_text(json.dumps(steps))
+        return tasks
+
+
+def ask(gateway: str, text: str, *, timeout_s: float = 30.0) -> httpx.Response:
+    body = {"model": "tiny-lm", "messages": [{"role": "user", "content": text}]}
+    headers = {"Authorization": f"Bearer {KEY}"}
+    return httpx.post(
+        f"{gateway}/v1/chat/completions", json=body, headers=headers, timeout=timeout_s
+    )
+
+
+@dataclass
+class Traffic:
+    """Requests all the time, through a balancer that asks /health and never tries again."""
+
+    gateways: dict[str, str]
+    answered: list[tuple[str, str]] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    healthy: list[str] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    @contextmanager
+    def running(self, senders: int = 3) -> Iterator[Traffic]:
+        self.healthy = [name for name in self.gateways if self._is_healthy(name)]
+        threads = [threading.Thread(target=self._check)]
+        threads += [threading.Thread(target=self._send) for _ in range(senders)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield self
+        finally:
+            self.ended.set()
+            for thread in threads:
+                thread.join()
+
+    @property
+    def models(self) -> set[str]:
+        return {model for _, model in self.answered}
+
+    def _is_healthy(self, name: str) -> bool:
+        try:
+            return httpx.get(f"{self.gateways[name]}/health", timeout=1).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def _check(self) -> None:
+        while not self.ended.wait(CHECK_S):
+            self.healthy = [name for name in self.gateways if self._is_healthy(name)]
+
+    def _send(self) -> None:
+        number = 0
+        while not self.ended.is_set():
+            number += 1
+            hosts = self.healthy
+            if not hosts:
+                self.lost.append("no host is healthy")
+                time.sleep(CHECK_S)
+                continue
+            name = hosts[number % len(hosts)]
+            try:
+                answer = ask(self.gateways[name], "wait 0.3")
+            except httpx.HTTPError as error:
+                self.lost.append(f"{name}: {error!r}")
+                continue
+            if answer.status_code == 200:
+                self.answered.append((name, answer.json()["model"]))
+            else:
+                self.lost.append(f"{name}: {answer.status_code} {answer.text}")
+
+
+@contextmanager
+def secrets(folder: Path) -> Iterator[str]:
+    """A stand-in for Secrets Manager with the tenant's key."""
+    port, record = free_port(), folder / "moto.json"
+    url = f"http://127.0.0.1:{port}"
+    server: list[str | Path] = [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+    process.spawn(server, name="moto", record=record, log=folder / "moto.log")
+    account = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client: Any = boto3.client(
+        "secretsmanager", endpoint_url=url, region_name="eu-central-1", **account
+    )
+
+    def made() -> bool:
+        try:
+            client.create_secret(Name="test/clinic", SecretString=KEY)
+        except Exception:  # it does not listen yet
+            return False
+        return True
+
+    try:
+        assert process.wait_until(made, timeout_s=30)
+        yield url
+    finally:
+        process.stop(record)
+
+
+@contextmanager
+def booted(folder: Path, names: Sequence[str] = ("t-1", "t-2")) -> Iterator[Hosts]:
+    """Booted hosts in a checkout of their own, with nothing configured."""
+    hosts = [address_of(name) for name in names]
+    ssh = {each.name: free_port() for each in hosts}
+    http = {each.name: free_port() for each in hosts}
+    doors = [Forward(port=ssh[each.name], address=each.address, target=22) for each in hosts]
+    doors += [Forward(port=http[each.name], address=each.address, target=8080) for each in hosts]
+    rack = Rack(
+        state=folder / "rack",
+        hosts=hosts,
+        subnet=IPv4Network("10.66.0.0/24"),
+        namespace=f"landfall-life-{os.getpid()}",
+        forwards=doors,
+    )
+    checkout = Checkout(root=folder / "checkout")
+    checkout.root.mkdir()
+    known = f"-o StrictHostKeyChecking=yes -o UserKnownHostsFile='{rack.known_hosts}'"
+    common = {
+        "ansible_user": "root",
+        "ansible_ssh_private_key_file": str(rack.ssh_key),
+        "ansible_ssh_common_args": f"{known} -o IdentitiesOnly=yes",
+    }
+    reached = {name: {"ansible_host": "127.0.0.1", "ansible_port": ssh[name]} for name in names}
+    checkout.make(reached, common)
+    wheels = folder / "wheelhouse"
+    digest = stand_in.wheelhouse(wheels, SERVE)
+    with secrets(folder) as url:
+        services = {"endpoint": url, "region": "eu-central-1"}
+        checkout.environment.services_file.write_text(json.dumps(services))
+        checkout.wheels(f"{rack.packages_url}/{wheels.name}/", digest)
+        try:
+            up(rack, wheels)
+            quick = {
+                "gateway_notice_s": 2,
+                "rolling_patience_s": 3,
+                "rolling_reboot_timeout_s": 60,
+                "serving_drain_s": 5,
+            }
+            gateways = {name: f"http://127.0.0.1:{port}" for name, port in http.items()}
+            yield Hosts(checkout=checkout, rack=rack, gateways=gateways, quick=quick)
+        finally:
+            rack.down()
+
+
+def up(rack: Rack, wheels: Path) -> None:
+    """Bring the rack up, or what of it is not up; it serves the wheels in this folder, too."""
+    rack.up(
+        rootfs=rootfs.ensure(cache_folder(), print),
+        repository=packages.ensure_repository(cache_folder(), print),
+        wheelhouse=wheels,
+    )
