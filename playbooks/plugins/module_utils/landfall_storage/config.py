@@ -43,13 +43,15 @@ def fstab_line(spec: Spec) -> str:
     return f"{spec.mapped} {spec.mount} xfs {','.join(options)} 0 0"
 
 
-def late_mount(spec: Spec) -> str:
-    """A rule of udev that mounts the file system however late the container is opened.
+def late(spec: Spec, luks: str) -> str:
+    """Rules of udev that open and mount the array however late its disks or its key come.
 
     Once its device-timeout has passed, systemd does not try again by itself.
     """
     return (
-        "# The file system is mounted when its container is opened, however late that is.\n"
+        "# Opened when its disks are there, mounted when it is open, however late that is.\n"
+        f'ACTION!="remove", SUBSYSTEM=="block", ENV{{ID_FS_UUID}}=="{luks}", TAG+="systemd", '
+        f'ENV{{SYSTEMD_WANTS}}+="systemd-cryptsetup@{spec.name}.service"\n'
         f'ACTION!="remove", SUBSYSTEM=="block", ENV{{DM_NAME}}=="{spec.name}", TAG+="systemd", '
         f'ENV{{SYSTEMD_WANTS}}+="{mount_unit(spec.mount)}"\n'
     )
@@ -115,7 +117,7 @@ def wanted_files(
         MDADM: mdadm_conf(present.get(MDADM, ""), spec, journal.md),
         CRYPTTAB: with_line(present.get(CRYPTTAB, ""), crypttab_line(spec, journal.luks)),
         FSTAB: with_line(present.get(FSTAB, ""), fstab_line(spec)),
-        f"/etc/udev/rules.d/99-landfall-{spec.name}.rules": late_mount(spec),
+        f"/etc/udev/rules.d/99-landfall-{spec.name}.rules": late(spec, journal.luks),
     }
     return {**files, **rendered}
 

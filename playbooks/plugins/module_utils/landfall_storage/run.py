@@ -156,7 +156,8 @@ def _key_file(work: Work) -> None:
     journal.replace_file(path, secrets.token_bytes(KEY_BYTES), mode=0o400)
 
 
-def _forget(work: Work) -> None:
+def forget(work: Work) -> None:
+    """Remove the recovery key, and all else that was in memory for a while."""
     if Path(work.memory).exists():
         shutil.rmtree(work.memory)
 
@@ -194,7 +195,7 @@ def _members(work: Work) -> None:
 SPECIAL: Mapping[str, Callable[[Work], None]] = {
     "recovery_key": _draw,
     "key_file": _key_file,
-    "forget_key": _forget,
+    "forget_key": forget,
     "escrow": _escrow,
     "header": _header,
     "forget_journal": _forget_journal,
