@@ -226,8 +226,10 @@ def test_refusals_are_counted_once_although_the_log_is_read_again() -> None:
 
 
 def test_only_what_changed_is_put_into_effect() -> None:
+    units = json.loads(files()["/etc/landfall/link.json"])["units"]
+
     def words(*changed: str) -> list[str]:
-        return [" ".join(step) for step in PROGRAM.steps({*changed}, ["strongswan.service"])]
+        return [" ".join(step) for step in PROGRAM.steps({*changed}, units)]
 
     assert words() == []
     reload_only = words("/etc/swanctl/conf.d/landfall.conf")
@@ -235,6 +237,7 @@ def test_only_what_changed_is_put_into_effect() -> None:
     assert not any("restart" in step for step in reload_only)
     assert "systemctl restart frr" in words("/etc/frr/daemons")
     assert words("/etc/landfall/link.nft")[1:2] == ["systemctl restart landfall-link-firewall"]
+    assert not any("link-routes" in step for step in words("/etc/landfall/link.json"))
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z-]{0,8}", fullmatch=True), st.integers(0, 99)))

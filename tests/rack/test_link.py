@@ -106,6 +106,7 @@ class Link:
                 "endpoint": self.secrets, "region": "eu-central-1", "rehearsal": True,
             },
             "link_frr_reload": False,
+            "link_metrics_every_s": 60,  # each time costs an emulated server seconds
             **values,
         }  # fmt: skip
         inventory = self.rack.inventory([self.edge], groups=("edge_hosts",))

@@ -282,11 +282,11 @@ STEPS: tuple[tuple[tuple[str, ...], list[str]], ...] = (
     (("link.nft", "link-firewall.service"), ["systemctl", "restart", "landfall-link-firewall"]),
     (("credstore.encrypted", "link-keys.service"), ["systemctl", "restart", "landfall-link-keys"]),
     (("/strongswan.d/", "strongswan.service.d"), ["systemctl", "restart", "strongswan"]),
-    ((), ["systemctl", "start", "UNITS"]),
-    (("/etc/swanctl/", "credstore.encrypted"), ["swanctl", "--load-all", "--noprompt"]),
     (("/etc/frr/",), ["systemctl", "FRR", "frr"]),
     (("resolved.conf.d",), ["systemctl", "restart", "systemd-resolved"]),
-    (("link.json", "libexec"), ["systemctl", "try-restart", "landfall-link-routes"]),
+    (("link.json", "libexec"), ["systemctl", "restart", "landfall-link-routes"]),
+    ((), ["systemctl", "start", "UNITS"]),
+    (("/etc/swanctl/", "credstore.encrypted"), ["swanctl", "--load-all", "--noprompt"]),
 )
 """Parts of paths, and what puts a file with such a path into effect, in order. No parts: always."""
 
@@ -296,6 +296,9 @@ def steps(changed: set[str], units: Sequence[str]) -> Iterator[list[str]]:
     reload = FRR_RELOAD.exists() and not any("frr/daemons" in path for path in changed)
     words = {"UNITS": units, "FRR": ["reload-or-restart" if reload else "restart"]}
     for parts, command in STEPS if changed else ():
+        unit = f"{command[-1]}.service"
+        if command[1] == "restart" and unit not in units:
+            continue  # one of a link of another kind, whose file is gone
         if not parts or any(part in path for part in parts for path in changed):
             yield [each for word in command for each in words.get(word, [word])]
 
