@@ -101,12 +101,9 @@ def command(
     disks: list[str] = []
     for bay, disk in bays.items():
         drive = drive_node(hardware, places, disk, node=f"drive{bay}")
-        device = disk_device(bay, disk)
-        if disk.label:  # the kernel refuses two controllers of one name, which has the serial in it
-            apart = {"driver": "nvme-subsys", "id": f"apart{bay}", "nqn": disk.label}
-            disks += ["-device", json.dumps(apart)]
-            device |= {"subsys": f"apart{bay}"}
-        disks += ["-blockdev", json.dumps(drive), "-device", json.dumps(device)]
+        disks += ["-blockdev", json.dumps(drive)]
+        for device in _twin(bay, disk) if disk.label else [disk_device(bay, disk)]:
+            disks += ["-device", json.dumps(device)]
     cards: list[str] = []
     for slot in range(len(hardware.nics)):
         cards += ["-device", json.dumps(card_device(hardware, slot))]
@@ -165,6 +162,20 @@ def disk_device(bay: int, disk: Disk) -> dict[str, Any]:
         "serial": disk.serial,
         "bus": f"bay{bay}",
     }
+
+
+def _twin(bay: int, disk: Disk) -> list[dict[str, Any]]:
+    """A disk whose serial another one has, too, under a qualified name of its own.
+
+    The name is made from the serial otherwise, and the kernel refuses the second of one name.
+    """
+    controller = disk_device(bay, disk) | {"subsys": f"apart{bay}"}
+    drive = controller.pop("drive")
+    return [
+        {"driver": "nvme-subsys", "id": f"apart{bay}", "nqn": disk.label},
+        controller,
+        {"driver": "nvme-ns", "drive": drive, "bus": f"nvme{bay}"},
+    ]
 
 
 def card_device(hardware: Hardware, slot: int) -> dict[str, Any]:

@@ -49,16 +49,26 @@ def ports(argv: list[str]) -> dict[str, int]:
     return found
 
 
-@given(st.dictionaries(st.integers(0, BAYS - 1), st.text("ABC", min_size=1), max_size=BAYS))
-def test_every_disk_is_in_its_bay_with_its_serial(serials: dict[int, str]) -> None:
-    bays = {bay: Disk(serial=serial, label=f"d{bay}") for bay, serial in serials.items()}
+PLACED = st.dictionaries(
+    st.integers(0, BAYS - 1), st.tuples(st.text("ABC", min_size=1), st.booleans()), max_size=BAYS
+)
+
+
+@given(PLACED)
+def test_every_disk_is_in_its_bay_with_its_serial(placed: dict[int, tuple[str, bool]]) -> None:
+    bays = {
+        bay: Disk(serial=serial, label=f"d{bay}" if twin else "")
+        for bay, (serial, twin) in placed.items()
+    }
     argv = command(Hardware(name="t"), PLACES, IMAGE, bays=bays)
     devices = [each for each in objects(argv, "-device") if each["driver"] == "nvme"]
     drives = {each["node-name"] for each in objects(argv, "-blockdev")}
     assert {each["bus"]: each["serial"] for each in devices} == {
-        f"bay{bay}": serial for bay, serial in serials.items()
+        f"bay{bay}": disk.serial for bay, disk in bays.items()
     }
-    assert {each["drive"] for each in devices} == drives - {"root"}
+    used = [each["drive"] for each in objects(argv, "-device") if "drive" in each]
+    assert set(used) == drives - {"root"}
+    assert len(used) == len(bays)
 
 
 def test_bays_and_slots_sit_on_both_nodes() -> None:
