@@ -11,7 +11,7 @@ from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Disk, server
 from tests.rack.conftest import Boot, Wait
 
-pytestmark = [pytest.mark.rack, pytest.mark.short, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.rack, pytest.mark.timeout(600)]
 
 BY_ID = "/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_"
 
@@ -25,6 +25,7 @@ def seen(guest: Guest) -> list[str]:
     return sorted(guest.serials().values())
 
 
+@pytest.mark.short
 def test_a_clone_is_itself(guest: Guest) -> None:
     assert seen(guest) == [f"DK-1-NVME{bay}" for bay in range(4)]
     name, machine = guest.run("hostname; cat /etc/machine-id").split()
@@ -34,6 +35,7 @@ def test_a_clone_is_itself(guest: Guest) -> None:
     assert abs(time.time() - float(guest.run("date +%s.%N"))) < 5  # the snapshot is older
 
 
+@pytest.mark.short
 def test_a_pulled_disk_is_gone_and_its_replacement_is_another(
     guest: Guest, eventually: Wait
 ) -> None:
@@ -52,6 +54,7 @@ def test_a_pulled_disk_is_gone_and_its_replacement_is_another(
         guest.plug(guest.hardware.spare, bay=6)
 
 
+@pytest.mark.short
 def test_a_disk_warns(guest: Guest) -> None:
     command = f"nvme smart-log -o json {BY_ID}DK-1-NVME0"
     assert '"critical_warning":0' in guest.run(command).replace(" ", "")

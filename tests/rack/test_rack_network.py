@@ -52,6 +52,7 @@ def answered(guest: Guest, address: str, *, count: int = 3, options: str = "") -
     return int(found[1]) if found else 0
 
 
+@pytest.mark.short
 def test_a_bond_negotiates_with_the_switch(
     guest: Guest, rack: VirtualRack, eventually: Wait
 ) -> None:
@@ -64,6 +65,7 @@ def test_a_bond_negotiates_with_the_switch(
     assert state.count(": enabled") == 2
 
 
+@pytest.mark.short
 def test_vlans_are_kept_apart(guest: Guest, rack: VirtualRack, eventually: Wait) -> None:
     eventually(lambda: answered(guest, "10.77.20.254") == 3)
     rack.switch.address("other", "10.77.30.254/24", vlan=30)
@@ -71,6 +73,7 @@ def test_vlans_are_kept_apart(guest: Guest, rack: VirtualRack, eventually: Wait)
     assert answered(guest, "10.77.30.254") == 0  # same addresses, another VLAN
 
 
+@pytest.mark.short
 def test_a_pulled_cable_costs_three_pings_at_most(guest: Guest, eventually: Wait) -> None:
     for slot in range(2):
         guest.run("ping -q -M do -s 8972 -i 0.1 -c 60 10.77.0.254 > /run/pinged 2>&1 &")
