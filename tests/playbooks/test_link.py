@@ -17,7 +17,11 @@ from landfall import process
 from landfall.model.environment import ROOT
 from tests.playbooks import links
 
-FILTERS = links.filters("landfall_link")
+FILTERS = {
+    **links.filters("landfall_link"),
+    **links.filters("landfall_link_keys"),
+    **links.filters("landfall_link_findings"),
+}
 PROGRAM = links.module("roles/link/files/link.py")
 PROBE = links.module("plugins/modules/landfall_link_probe.py")
 RECORDED = Path(__file__).parent / "recorded"
@@ -67,6 +71,22 @@ def test_edges_exchange_what_the_cloud_tells_them_and_nothing_else() -> None:
     assert "  neighbor 10.64.48.3 next-hop-self\n" in text
 
 
+def test_edges_meet_in_the_last_network_in_which_both_stand() -> None:
+    def stands(**networks: str) -> dict[str, Any]:
+        addresses = [{"network": name, "address": each} for name, each in networks.items()]
+        return {"landfall_host": {"addresses": addresses}}
+
+    hosts = {
+        "edge-1": stands(link="10.64.48.2", management="10.64.0.2"),
+        "edge-2": stands(management="10.64.0.3", link="10.64.48.3"),
+        "edge-3": stands(storage="10.64.16.4"),
+    }
+    peers = {
+        name: FILTERS["link_peers"](links.written(SITE), hosts, list(hosts), name) for name in hosts
+    }
+    assert peers == {"edge-1": ["10.64.48.3"], "edge-2": ["10.64.48.2"], "edge-3": []}
+
+
 def test_static_routing_has_no_bgp_and_routes_by_health() -> None:
     made = files(links.site(link={"routing": "static"}))
     assert not [path for path in made if "frr" in path]
@@ -103,13 +123,13 @@ FORMS = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_tunnels_key_is_found_in_each_form_of_secret(form: str) -> None:
-    plugin = links.module("plugins/filter/landfall_link.py")
+    plugin = links.module("plugins/filter/landfall_link_keys.py")
     assert plugin.preshared_key(FORMS[form], TUNNEL) == "the-key"
 
 
 @pytest.mark.parametrize("text", ['{"a": "canary"}', '{"tunnel2": "canary", "x2": "canary"}', "[]"])
 def test_a_secret_without_the_tunnel_is_refused_and_not_shown(text: str) -> None:
-    plugin = links.module("plugins/filter/landfall_link.py")
+    plugin = links.module("plugins/filter/landfall_link_keys.py")
     with pytest.raises(Exception, match=r"no entry for 192\.0\.2\.11 or 2") as refused:
         plugin.preshared_key(text, TUNNEL)
     assert "canary" not in str(refused.value)
@@ -117,7 +137,7 @@ def test_a_secret_without_the_tunnel_is_refused_and_not_shown(text: str) -> None
 
 @given(st.text(st.characters(codec="ascii", exclude_characters="\0"), min_size=1))
 def test_no_character_of_a_key_can_break_out(key: str) -> None:
-    plugin = links.module("plugins/filter/landfall_link.py")
+    plugin = links.module("plugins/filter/landfall_link_keys.py")
     edge = {"address": "198.51.100.20", "tunnels": [{**TUNNEL, "key": "arn"}]}
     try:
         text = plugin.link_secrets(edge, [key])

@@ -6,20 +6,17 @@ change. `landfall.render` has the options of Ansible's own `template` module.
 
 from __future__ import annotations
 
-import base64
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any, TypeVar
-
-from ansible.errors import AnsibleFilterError
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from landfall.errors import InvalidInput, LandfallError, Problem
+from landfall.errors import InvalidInput, Problem
 from landfall.handoff import Handoff
 from landfall.handoff import parse as parse_handoff
 from landfall.model.crossing import crossings
@@ -28,6 +25,7 @@ from landfall.model.link import Authentication, Routing
 from landfall.model.parsing import parse
 from landfall.model.site import Site
 from landfall.model.tunnels import BGP_HOLD_S, BGP_KEEPALIVE_S, EdgePlan, plan
+from landfall.playbook.filters import plain, told_plainly
 from landfall.render import render
 
 PROGRAM = "/usr/local/libexec/landfall/link"
@@ -71,29 +69,6 @@ ONLY = [
     "/etc/systemd/resolved.conf.d/landfall-link.conf",
 ]
 """Where nothing but the files above may stand."""
-
-Value = TypeVar("Value")
-
-
-def told_plainly(function: Callable[..., Value]) -> Callable[..., Value]:
-    """`function`, whose complaints are shown as they are and not as a traceback."""
-
-    def wrapped(*args: Any, **options: Any) -> Value:
-        try:
-            return function(*args, **options)
-        except LandfallError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return wrapped
-
-
-def plain(value: Any) -> Any:
-    """`value` without Ansible's lazy containers, which pydantic cannot look into."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return str(value) if isinstance(value, str) else value
 
 
 def read(site: Any, handoff: Any) -> tuple[Site, Handoff]:
@@ -230,117 +205,6 @@ def _config(edge: EdgePlan, files: Sequence[str], *, names: bool) -> dict[str, A
     }
 
 
-def link_keys(edge: Mapping[str, Any]) -> list[str]:
-    """The secrets to be read for an edge, each once."""
-    return list(dict.fromkeys(each["key"] for each in edge["tunnels"] if each["key"]))
-
-
-def link_secrets(edge: Mapping[str, Any], texts: Sequence[str]) -> str:
-    """The keys of an edge's tunnels as swanctl includes them. `texts` are in `link_keys`' order."""
-    read = dict(zip(link_keys(edge), texts, strict=True))
-    lines = ["secrets {"]
-    for tunnel in edge["tunnels"]:
-        key = preshared_key(read[tunnel["key"]], tunnel)
-        coded = base64.b64encode(key.encode()).decode()
-        lines += [
-            f"    ike-{tunnel['name']} {{",
-            f"        id-1 = {edge['address']}",
-            f"        id-2 = {tunnel['cloud_address']}",
-            f"        secret = 0s{coded}",
-            "    }",
-        ]
-    return "\n".join([*lines, "}", ""])
-
-
-def preshared_key(text: str, tunnel: Mapping[str, Any]) -> str:
-    """One tunnel's key in what the secrets manager holds: a key for both, or one for each.
-
-    Where it is JSON, a tunnel's entry is known by its outside address or its number.
-
-    Raises:
-        InvalidInput: there is no such entry; names the entries, never their values.
-    """
-    try:
-        written = json.loads(text)
-    except ValueError:
-        return text
-    entries = dict(_entries(written))
-    wanted = (str(tunnel["cloud_address"]), f"{tunnel['number']}")
-    for mark in wanted:
-        found = [value for name, value in entries.items() if _names(name, mark)]
-        if len(found) == 1:
-            return found[0]
-    message = f"no entry for {' or '.join(wanted)}; it has {', '.join(entries) or 'none'}"
-    where = f"the secret of {tunnel['name']}"
-    raise InvalidInput(where, [Problem(path="", message=message)])
-
-
-def _entries(written: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every text in a secret, under the names that lead to it."""
-    if isinstance(written, Mapping):
-        for name, value in written.items():
-            yield from _entries(value, f"{path}/{name}")
-    elif isinstance(written, list):
-        for index, value in enumerate(written, start=1):
-            yield from _entries(value, f"{path}/{index}")
-    elif isinstance(written, str):
-        yield path, written
-
-
-def _names(path: str, mark: str) -> bool:
-    """Whether an entry's path speaks of a tunnel: its address, or a word with its number."""
-    words = path.strip("/").split("/")
-    if "." in mark:
-        return mark in words
-    return any(word.rstrip("0123456789") + mark == word for word in words)
-
-
-def link_problems(state: Mapping[str, Any], edge: Mapping[str, Any]) -> list[str]:
-    """What is wrong with an edge's tunnels now, each with the next step; empty where nothing is."""
-    found: list[str] = []
-    for tunnel in edge["tunnels"]:
-        now = state["tunnels"].get(tunnel["name"], {})
-        found += [f"{tunnel['name']}: {each}" for each in _tunnel_problems(now, tunnel, edge)]
-    return found
-
-
-def _tunnel_problems(
-    now: Mapping[str, Any], tunnel: Mapping[str, Any], edge: Mapping[str, Any]
-) -> Iterator[str]:
-    if not now.get("child"):
-        yield _why_down(now, tunnel, edge)
-        return
-    if now.get("nat") and edge["local"] == edge["address"]:
-        yield (
-            f"there is a NAT on the way to {tunnel['cloud_address']}, and packets of {edge['mtu']} "
-            "bytes do not fit; set link_local_address to the address that the edge sends from"
-        )
-    if edge["routing"] == "bgp" and now.get("session") != "Established":
-        yield (
-            f"the tunnel is up, BGP with {tunnel['cloud_inside']} is "
-            f"{now.get('session') or 'not configured'}; vtysh -c 'show bgp neighbors' says why"
-        )
-    elif edge["routing"] == "bgp" and not now.get("prefixes"):
-        yield f"the cloud announces nothing that {edge['accepted']} contains"
-
-
-def _why_down(now: Mapping[str, Any], tunnel: Mapping[str, Any], edge: Mapping[str, Any]) -> str:
-    ends = f"{edge['local']} and {tunnel['cloud_address']}"
-    if now.get("refused"):
-        return (
-            f"the two ends have different keys; {tunnel['key']} is what AWS uses, "
-            "run playbooks/link.yml to read it again"
-        )
-    if now.get("no_proposal"):
-        return (
-            f"the cloud refuses {edge['crypto']['ike_proposal']}; "
-            "bring the stack up, so that both ends are made from the same site.link"
-        )
-    if now.get("ike") == "ESTABLISHED":
-        return f"known to each other, but nothing is encrypted between {ends}"
-    return f"no answer between {ends}; UDP 500 and 4500 and protocol 50 must pass"
-
-
 def link_sheets(site: Any, handoff: Any, environment: str) -> list[dict[str, str]]:
     """A page for each edge that others configure: every parameter, and no secret."""
     parsed, told = read(site, handoff)
@@ -365,24 +229,24 @@ def link_sheets(site: Any, handoff: Any, environment: str) -> list[dict[str, str
     ]
 
 
-def link_findings(probe: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """What a host cannot do over the link, of what it must; each with what it found."""
-    found = [
-        f"{address}: TCP port 53 does not answer ({why})"
-        for address, why in probe["unreachable"].items()
-    ]
-    mtu = probe["mtu"]
-    if mtu is not None and mtu < wanted["mtu"]:
-        found.append(f"packets of {wanted['mtu']} bytes do not pass; the largest is {mtu}")
-    for address, mss in probe["mss"].items():
-        if mss > wanted["mss"]:
-            found.append(f"{address}: segments of {mss} bytes are agreed; at most {wanted['mss']}")
-    vpc = IPv4Network(wanted["vpc"])
-    for name, answers in probe["names"].items():
-        outside = [each for each in answers if IPv4Address(each) not in vpc]
-        if outside or not answers:
-            what = ", ".join(outside) or "nothing"
-            found.append(f"{name}: the cloud's name servers answer {what}, not an address of {vpc}")
+def link_peers(
+    site: Any, variables: Mapping[str, Any], edges: Sequence[str], name: str
+) -> list[str]:
+    """Addresses at which the edge `name` meets the site's other edges.
+
+    `variables` are those of every host, `edges` the names of those that are edges. Two edges meet
+    in the last of the site's networks in which both stand: the first ones are for management.
+    """
+    found = []
+    places: dict[str, dict[str, str]] = {}
+    for edge in sorted({*edges}):
+        described = variables[edge].get("landfall_host") or {"addresses": []}
+        places[edge] = {each["network"]: each["address"] for each in described["addresses"]}
+    for edge in [each for each in places if each != name]:
+        common = [
+            each for each in site["networks"] if each in places[edge] and each in places[name]
+        ]
+        found += [str(places[edge][common[-1]])] if common else []
     return found
 
 
@@ -391,8 +255,5 @@ class FilterModule:
 
     def filters(self) -> dict[str, Any]:
         """The filters by name."""
-        every = (
-            link_edge, link_files, link_keys, link_secrets, link_problems, link_sheets,
-            link_findings,
-        )  # fmt: skip
+        every = (link_edge, link_files, link_peers, link_sheets)
         return {each.__name__: told_plainly(each) for each in every}

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Interface
 from pathlib import Path
-from typing import Any, TypeVar
-
-from ansible.errors import AnsibleFilterError
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from landfall.errors import LandfallError
 from landfall.model.environment import ROOT
 from landfall.model.host import Host
 from landfall.model.interfaces import Interface, interfaces
 from landfall.model.parsing import parse
 from landfall.model.site import Site
+from landfall.playbook.filters import plain, told_plainly
 from landfall.render import render
 
 PROGRAM = "/usr/local/libexec/landfall/network"
@@ -29,29 +27,6 @@ UNITS = ("landfall-network-unconfirmed.service", "landfall-network-tune.service"
 NO_PARTNER = "00:00:00:00:00:00"
 FULL_SPEED = 0.99
 """A port's speed is told in Mbit/s and promised in Gbit/s; what rounding takes is no difference."""
-
-Value = TypeVar("Value")
-
-
-def told_plainly(function: Callable[..., Value]) -> Callable[..., Value]:
-    """`function`, whose complaints are shown as they are and not as a traceback."""
-
-    def wrapped(*args: Any, **options: Any) -> Value:
-        try:
-            return function(*args, **options)
-        except LandfallError as error:
-            raise AnsibleFilterError(str(error)) from error
-
-    return wrapped
-
-
-def plain(value: Any) -> Any:
-    """`value` without Ansible's lazy containers, which pydantic cannot look into."""
-    if isinstance(value, Mapping):
-        return {str(name): plain(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(each) for each in value]
-    return str(value) if isinstance(value, str) else value
 
 
 def read(host: Any, site: Any) -> tuple[Host, Site]:

@@ -1,140 +1,127 @@
 #!/usr/bin/python
-"""Write many small files of a host in one go, each whole or not at all."""
+"""Write several small files in one step, each atomically, with the folders that they stand in."""
 
 from __future__ import annotations
 
-import fnmatch
-import glob
-import grp
 import os
-import pwd
 import stat
 import tempfile
+from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
-DOCUMENTATION = r"""
+DOCUMENTATION = """
 module: landfall_files
-short_description: Write many small files of a host in one go
+short_description: Write several small files in one step, each atomically
 description:
-  - Compares content, mode and owner of each file, and writes those that differ.
-  - Removes files that match C(only) and are not listed, so that what is no longer wanted goes.
-  - Folders that are missing are made.
+  - One round trip for all files of a role; on a slow machine each one more costs seconds.
+  - Folders that are missing are made. Every file is checked before the first is written.
+  - The result has C(written), the paths that changed. Supports check mode and diff.
 options:
   files:
-    description: The files, each with path, content, and optionally mode, owner and group.
+    description: The files.
     type: list
     elements: dict
     required: true
-  only:
-    description: Patterns of paths at which nothing but the listed files may stand.
-    type: list
-    elements: str
-    default: []
-author:
-  - Landfall
+    suboptions:
+      path:
+        description: Where it stands.
+        type: path
+        required: true
+      content:
+        description: Its text; never a secret, because it is shown as a diff.
+        type: str
+        required: true
+      mode:
+        description: Its permissions, octal.
+        type: str
+        default: "0644"
+      validate:
+        description: A program with its arguments that is given a copy and says whether it is right.
+        type: list
+        elements: str
+        default: []
 """
 
-EXAMPLES = r"""
-- name: Write two files
-  landfall_files:
-    files:
-      - {path: /etc/a.conf, content: "a\n"}
-      - {path: /etc/b.conf, content: "b\n", mode: "0640"}
-    only: [/etc/*.landfall]
-"""
-
-RETURN = r"""
-written:
-  description: The paths that were written, or would be.
-  returned: always
-  type: list
-  elements: str
-removed:
-  description: The paths that were removed, or would be.
-  returned: always
-  type: list
-  elements: str
-"""
+FOLDER_MODE = 0o755
 
 
-def text_of(path: str) -> str | None:
-    """What stands in a file; None where there is none."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
+def read(path: Path) -> str:
+    """The text of a file; "" where there is none, or a link in its place."""
+    return path.read_text(errors="replace") if path.is_file() and not path.is_symlink() else ""
 
 
-def properties(path: str, each: dict[str, Any]) -> bool:
-    """Whether mode and owner of a file that is there are as wanted."""
-    found = os.stat(path)
-    owner = pwd.getpwuid(found.st_uid).pw_name if "owner" in each else None
-    group = grp.getgrgid(found.st_gid).gr_name if "group" in each else None
-    mode = int(str(each.get("mode", "0644")), 8)
-    return (
-        stat.S_IMODE(found.st_mode) == mode
-        and owner == each.get("owner")
-        and group == each.get("group")
-    )
+def differs(path: Path, content: str, mode: int) -> bool:
+    """Whether a file has another text or other permissions, or is not there."""
+    if not path.is_file() or path.is_symlink():
+        return True
+    found = path.stat()
+    owned = (found.st_uid, found.st_gid) == (0, 0) or os.geteuid() != 0
+    return read(path) != content or stat.S_IMODE(found.st_mode) != mode or not owned
 
 
-def write(each: dict[str, Any]) -> None:
-    """Write one file: beside it first, then in its place."""
-    folder = os.path.dirname(each["path"])
-    os.makedirs(folder, mode=0o755, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=".landfall-", dir=folder)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(each["content"])
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(partial, int(str(each.get("mode", "0644")), 8))
-        uid = pwd.getpwnam(each["owner"]).pw_uid if "owner" in each else -1
-        gid = grp.getgrnam(each["group"]).gr_gid if "group" in each else -1
-        os.chown(partial, uid, gid)
-        os.replace(partial, each["path"])
-    except BaseException:
-        os.unlink(partial)
-        raise
+def write(path: Path, content: str, mode: int) -> None:
+    """Write a file so that a reader, or a power cut, finds the old one or the new one."""
+    path.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    with part.open("w") as handle:
+        os.fchmod(handle.fileno(), mode)
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    part.replace(path)
 
 
-def unlisted(patterns: list[str], listed: set[str]) -> list[str]:
-    """Files that stand where only listed ones may."""
-    found = {path for pattern in patterns for path in glob.glob(pattern)}
-    return sorted(path for path in found - listed if fnmatch.fnmatch(path, "/*"))
+def problem(module: AnsibleModule, each: dict[str, Any]) -> str:
+    """What a file's own program has against it; "" where nothing."""
+    if not each["validate"]:
+        return ""
+    with tempfile.NamedTemporaryFile("w", suffix=Path(each["path"]).suffix) as copy:
+        copy.write(each["content"])
+        copy.flush()
+        code, out, error = module.run_command([*each["validate"], copy.name])
+    said = (error.strip() or out.strip()).replace(copy.name, each["path"])
+    return f"{each['path']}: {said}" if code != 0 else ""
 
 
 def main() -> None:
-    """Compare, and write what differs."""
+    """What Ansible runs."""
+    each_file = {
+        "path": {"type": "path", "required": True},
+        "content": {"type": "str", "required": True},
+        "mode": {"type": "str", "default": "0644"},
+        "validate": {"type": "list", "elements": "str", "default": []},
+    }
     module = AnsibleModule(
         argument_spec={
-            "files": {"type": "list", "elements": "dict", "required": True},
-            "only": {"type": "list", "elements": "str", "default": []},
+            "files": {"type": "list", "elements": "dict", "required": True, "options": each_file}
         },
         supports_check_mode=True,
     )
-    files = module.params["files"]
-    written, diff = [], []
-    for each in files:
-        path, before = each["path"], text_of(each["path"])
-        if before == each["content"] and properties(path, each):
-            continue
-        written.append(path)
-        diff.append({"before_header": path, "after_header": path,
-                     "before": before or "", "after": each["content"]})  # fmt: skip
-        if not module.check_mode:
-            write(each)
-    removed = unlisted(module.params["only"], {each["path"] for each in files})
-    for path in removed:
-        diff.append({"before_header": path, "after_header": path,
-                     "before": text_of(path) or "", "after": ""})  # fmt: skip
-        if not module.check_mode:
-            os.unlink(path)
-    changed = bool(written or removed)
-    module.exit_json(changed=changed, written=written, removed=removed, diff=diff)
+    todo = [
+        each
+        for each in module.params["files"]
+        if differs(Path(each["path"]), each["content"], int(each["mode"], 8))
+    ]
+    diff = [
+        {
+            "before_header": each["path"],
+            "after_header": f"{each['path']} (mode {each['mode']})",
+            "before": read(Path(each["path"])),
+            "after": each["content"],
+        }
+        for each in todo
+    ]
+    if not module.check_mode:
+        problems = [found for each in todo if (found := problem(module, each))]
+        if problems:
+            module.fail_json(msg="nothing was written: " + "; ".join(problems))
+        for each in todo:
+            write(Path(each["path"]), each["content"], int(each["mode"], 8))
+    written = [each["path"] for each in todo]
+    module.exit_json(changed=bool(todo), written=written, diff=diff)
 
 
 if __name__ == "__main__":
