@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
@@ -62,6 +63,7 @@ def compute(environment: Environment) -> dict[str, object]:
     limits = _limits(environment)
     return {
         "landfall_environment": environment.name,
+        "landfall_root": str(environment.root),
         "landfall_site": site.model_dump(mode="json", by_alias=True),
         "landfall_addresses": [
             str(each.address)
@@ -85,13 +87,25 @@ def compute(environment: Environment) -> dict[str, object]:
 
 
 def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
-    """`landfall_host` of each host: what its file says, with what it leaves out filled in.
+    """Variables of each host.
+
+    `landfall_host` is what its file says, with what it leaves out filled in; `landfall_tunnels`
+    are the far ends of the tunnels that end at it.
 
     Raises:
         InvalidInput: hosts disagree with their site, with one another or with another site.
     """
+    edges = {edge.name: edge.host for edge in sites.load(environment).edges}
+    tunnels: Any = _read(environment.handoff_file).get("tunnels", [])
     return {
-        name: {"landfall_host": host.model_dump(mode="json", by_alias=True)}
+        name: {
+            "landfall_host": host.model_dump(mode="json", by_alias=True),
+            "landfall_tunnels": [
+                {"outside": each["cloud_address"], "inside": each["cloud_inside"]}
+                for each in tunnels
+                if edges.get(each["edge"]) == name
+            ],
+        }
         for name, host in fleet.load(environment).items()
     }
 

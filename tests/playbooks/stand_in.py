@@ -7,8 +7,13 @@ import json
 import textwrap
 import zipfile
 from hashlib import sha256
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
+
+from landfall.model.environment import ROOT
+from landfall.model.host import Host
+from landfall.model.site import Site
 
 VERIFY = """
 import argparse, hashlib, json, pathlib, sys
@@ -129,10 +134,45 @@ def engine(folder: Path, content: str, *, port: int, share: int) -> dict[str, An
     }
 
 
+def host(promised: dict[str, Any]) -> dict[str, Any]:
+    """What the inventory says of a host, with what it leaves out filled in."""
+    return Host.model_validate(promised).model_dump(mode="json", by_alias=True)
+
+
+def site(subnet: IPv4Network) -> dict[str, Any]:
+    """A site of one network, in which Ansible, requests and packages go."""
+    gateway = str(subnet.network_address + 1)
+    ways = [
+        {"from": "management", "to": "hosts", "tcp": [22, 8080, 9100], "why": "tests ask"},
+        {"from": "hosts", "to": "management", "tcp": [8000], "why": "packages and wheels"},
+        {"from": "hosts", "to": "hosts", "tcp": [8080], "why": "a drained host hands on"},
+    ]
+    edge = {
+        "name": "edge-a",
+        "address": "198.51.100.10",
+        "asn": 65010,
+        "inside": ["169.254.10.0/30", "169.254.11.0/30"],
+    }
+    written = {
+        "name": "test",
+        "networks": {"management": {"range": str(subnet), "gateway": gateway}},
+        "flows": ways,
+        "services": {"packages": {"url": f"http://{gateway}:8000/apt/"}},
+        "edges": [edge],
+        "link": {},
+    }
+    return Site.model_validate(written).model_dump(mode="json", by_alias=True)
+
+
 def variables(
-    engines: list[dict[str, Any]], *, public_key: Path, wheels: dict[str, str], secrets: str
+    engines: list[dict[str, Any]],
+    *,
+    public_key: Path,
+    wheels: dict[str, str],
+    secrets: str,
+    subnet: IPv4Network,
 ) -> dict[str, Any]:
-    """What the vars plugin gives the site's playbook."""
+    """What the vars plugin gives the site's playbook, for hosts in one network."""
     upstreams = [{name: each[name] for name in ("key", "port", "share")} for each in engines]
     return {
         "landfall_engines": engines,
@@ -141,6 +181,14 @@ def variables(
         "landfall_routes": [{"name": "tiny-lm", "upstreams": upstreams}],
         "landfall_overflow": [],
         "landfall_refused": "",
+        "landfall_root": str(ROOT),
+        "landfall_environment": "test",
+        "landfall_site": site(subnet),
+        "landfall_addresses": [],
+        "landfall_handoff": {},
+        "landfall_tunnels": [],
+        "network_managed": False,
+        "burnin_required": False,
         "landfall_tenants": [
             {"name": "clinic", "classification": "restricted", "key_secret": "test/clinic"},
             {"name": "website", "classification": "public", "key_secret": "test/website"},

@@ -76,11 +76,14 @@ def write_inventory(folder: Path, rack: Rack, port: int) -> None:
         "memory_gib": {"min": 1},
         "os": {"distribution": "Debian", "release": "12"},
         "nics": [{"name": "host0", "mac": host.mac, "speed_gbps": 1, "zone": "serving"}],
-        "disks": [],
-        "gpus": [],
+        "addresses": [{"network": "management", "interface": "host0", "address": host.address}],
     }
     known = f"-o StrictHostKeyChecking=yes -o UserKnownHostsFile='{rack.known_hosts}'"
-    address = {"ansible_host": "127.0.0.1", "ansible_port": port, "landfall_host": promised}
+    address = {
+        "ansible_host": "127.0.0.1",
+        "ansible_port": port,
+        "landfall_host": stand_in.host(promised),
+    }
     common = {
         "ansible_user": "root",
         "ansible_ssh_private_key_file": str(rack.ssh_key),
@@ -145,6 +148,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, secrets: str) -> Iterator[Sit
             public_key=folder / "engines/signing.pub",
             wheels={"url": f"{rack.packages_url}/wheelhouse/", "digest": digest},
             secrets=secrets,
+            subnet=rack.subnet,
         )
         yield Site(folder=folder, rack=rack, gateway=f"http://127.0.0.1:{http}", values=values)
     finally:
