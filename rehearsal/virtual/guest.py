@@ -25,11 +25,12 @@ from rehearsal.virtual.hardware import BAYS, Disk, Firmware, Hardware
 from rehearsal.virtual.image import Image
 from rehearsal.virtual.machine import Places, Service
 
-BOOT_TIMEOUT_S = 240.0
-"""A cold boot takes 20 to 35 s; with other emulated servers on two cores it may take minutes."""
+BOOT_TIMEOUT_S = 600.0
+"""A cold boot takes 20 to 35 s; beside five other emulated servers on
+two cores it took five minutes."""
 
 COMMAND_TIMEOUT_S = 300.0
-POWER_OFF_TIMEOUT_S = 120.0
+POWER_OFF_TIMEOUT_S = 300.0
 GREETING_TIMEOUT_S = 4.0
 """Long enough for a busy server: every connection that is given up costs its sshd a process, and
 after ten of them it refuses all."""
@@ -127,7 +128,7 @@ class Guest:
         )
 
     def power_off(self) -> None:
-        """Shut down in order, as by the power button; by force after two minutes.
+        """Shut down in order, as by the power button; by force after five minutes.
 
         Raises:
             Unreachable: it did not end by itself; it is off now.

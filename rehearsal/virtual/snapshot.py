@@ -46,7 +46,7 @@ fstrim /
 """Run before the state is saved: what every server would load, and no memory that none needs."""
 
 SAVE_TIMEOUT_S = 120.0
-RESTORE_TIMEOUT_S = 60.0
+RESTORE_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
