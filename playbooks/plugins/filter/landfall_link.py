@@ -117,7 +117,7 @@ def link_edge(
 
 
 def link_files(site: Any, handoff: Any, host: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The files of an edge, as `landfall_files` takes them.
+    """The files of an edge, as `landfall_file_set` takes them.
 
     `options` are the role's variables without their prefix.
     """
