@@ -13,6 +13,10 @@ LEAST = 4
 """RAID 10 of fewer disks than this is a mirror."""
 
 
+Option = Annotated[str, Field(pattern=r"^[\w.=:%-]+$")]
+"""One option of mount(8): a blank or a comma would become another field of fstab."""
+
+
 class Unlock(StrEnum):
     """What opens the array at boot, besides the recovery key in escrow.
 
@@ -64,8 +68,8 @@ class Array(Written):
     workqueues: Workqueues = Workqueues.BYPASS
     unlock: Unlock = Unlock.TPM2
     pcrs: tuple[Annotated[int, Field(ge=0, le=23)], ...] = (7,)
-    mount_options: tuple[str, ...] = ("noatime",)
-    scrub: str = "Sun *-*-* 02:30:00"
+    mount_options: tuple[Option, ...] = ("noatime",)
+    scrub: Annotated[str, Field(pattern=r"^[\w*,.:/~ -]{3,80}$")] = "Sun *-*-* 02:30:00"
     argon2_memory_kib: Annotated[int, Field(ge=32768, le=4194304)] = 1048576
 
     @model_validator(mode="after")

@@ -28,8 +28,8 @@ CRYPTO_ERASE, BLOCK_ERASE = 0x1, 0x2
 """Bits of SANICAP, NVM Express base specification, Identify Controller."""
 
 ACTIONS = {CRYPTO_ERASE: "start-crypto-erase", BLOCK_ERASE: "start-block-erase"}
-DONE, RUNNING = 1, 2
-"""The lowest three bits of SSTAT, Sanitize Status log page."""
+DONE, RUNNING = (1, 4), 2
+"""The lowest three bits of SSTAT, Sanitize Status log page; 4 is done, with deallocation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,7 @@ def _wait(run: Run, disk: Disk, controller: str) -> None:
         said = json.loads(out or "{}")
         status = next((each for each in said.values() if isinstance(each, dict)), said)
         state = int(status.get("sstat") or status.get("SSTAT") or RUNNING) & 0x7
-        if state == DONE:
+        if state in DONE:
             return
         if state != RUNNING:
             raise Failed(f"{disk.serial}: sanitize ended with status {state}")
