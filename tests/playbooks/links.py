@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from collections.abc import Callable, Mapping
 from functools import cache
 from ipaddress import IPv4Address
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from landfall.model.environment import ROOT
 from landfall.model.host import Host
 from landfall.model.site import Site
+from tests.playbooks.loading import load
 
 ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:s2svpn!vpn-0123-{edge}"
 CERTIFICATE = "arn:aws:acm:eu-central-1:123456789012:certificate/a"
@@ -131,15 +129,7 @@ def written(value: Site | Host) -> Any:
 @cache
 def module(path: str) -> ModuleType:
     """A file that Ansible or a host runs by its path."""
-    found = importlib.util.spec_from_file_location(
-        f"by_path_{Path(path).stem}", ROOT / "playbooks" / path
-    )
-    assert found is not None
-    assert found.loader is not None
-    made = importlib.util.module_from_spec(found)
-    sys.modules[found.name] = made  # dataclasses look themselves up
-    found.loader.exec_module(made)
-    return made
+    return load(ROOT / "playbooks" / path)
 
 
 def filters(name: str) -> Mapping[str, Callable[..., Any]]:
