@@ -24,9 +24,9 @@ SITE: dict[str, Any] = {
         "serving": {"range": "10.84.32.0/24"},
     },
     "firewall_flows": [{**SSH, "from": "management", "to": "hosts"}, PACKAGES],
-    "firewall_addresses": [{"network": "management", "address": HERE, "on": "host0"}],
+    "firewall_addresses": [{"network": "management", "address": HERE, "interface": "host0"}],
     "firewall_hosts": [HERE],
-    "firewall_guard_s": 20,
+    "firewall_guard_s": 30,
 }
 LISTEN = "python3 -m http.server {port} --bind 0.0.0.0 --directory /var/empty"
 
