@@ -26,8 +26,7 @@ from rehearsal.virtual.image import Image
 from rehearsal.virtual.machine import Places, Service
 
 BOOT_TIMEOUT_S = 600.0
-"""A cold boot takes 20 to 35 s; beside five other emulated servers on
-two cores it took five minutes."""
+"""A cold boot takes 20 to 35 s; beside five other emulated servers on two cores, minutes."""
 
 COMMAND_TIMEOUT_S = 300.0
 POWER_OFF_TIMEOUT_S = 300.0
