@@ -172,7 +172,9 @@ def _carry_out(
     )
     try:
         if given["phase"] == plan.USE and not current.has("verified"):
-            work.note(journal.finish(current, "verified"))
+            current = journal.finish(current, "verified")
+        if given["phase"] == plan.USE and current != journal.read(wanted.name):
+            work.note(current)
         run.carry_out(work, steps)
     except run.Failed as error:
         module.fail_json(msg=f"{wanted.host}: {error}")

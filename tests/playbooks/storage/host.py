@@ -58,7 +58,11 @@ class Host:
     def facts(self) -> Facts:
         """What `gather` would find."""
         disks = tuple(
-            replace(each, md_uuid=self.supers.get(each.path, ""))
+            replace(
+                each,
+                md_uuid=self.supers.get(each.path, ""),
+                in_use=("mounted at /srv/data (dm-0)",) if self.mounted else (),
+            )
             for each in (given.disk(number) for number in range(1, 6))
         )
         opened = Filesystem(
@@ -92,7 +96,9 @@ class Host:
         crypttab = self.root / config.CRYPTTAB.lstrip("/")
         if self.md and self.luks and crypttab.exists() and self.luks.uuid in crypttab.read_text():
             self.mapping = self.luks.uuid if self.opens() else ""
-            self.mounted = bool(self.mapping and self.filesystem)
+        fstab = self.root / config.FSTAB.lstrip("/")
+        if self.mapping and self.filesystem and fstab.exists():
+            self.mounted = self.data = True  # something may write to it
         self.cut, self.events = -1, 0
 
     def opens(self) -> bool:
@@ -218,8 +224,11 @@ class Host:
         if name == plan.USE:
             assert found.of(plan.MAKE) == ()
             assert dict(found.journal.digests) == self.controller
-            if not found.journal.has("verified"):
-                work.note(journal.finish(found.journal, "verified"))
+            current = found.journal
+            if not current.has("verified"):
+                current = journal.finish(current, "verified")
+            if current != journal.read("data", str(self.folder)):
+                work.note(current)
         run.carry_out(work, found.of(name))
 
 

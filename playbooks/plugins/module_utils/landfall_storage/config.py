@@ -109,6 +109,16 @@ def dashes(uuid: str) -> str:
     return "-".join(parts) if len(plain) == UUID_DIGITS else uuid
 
 
+def mounting(spec: Spec) -> tuple[str, ...]:
+    """The files that mount it."""
+    return (FSTAB, rules(spec))
+
+
+def rules(spec: Spec) -> str:
+    """Where the rules of udev stand."""
+    return f"/etc/udev/rules.d/99-landfall-{spec.name}.rules"
+
+
 def wanted_files(
     spec: Spec, journal: Journal, present: dict[str, str], rendered: dict[str, str]
 ) -> dict[str, str]:
@@ -117,7 +127,7 @@ def wanted_files(
         MDADM: mdadm_conf(present.get(MDADM, ""), spec, journal.md),
         CRYPTTAB: with_line(present.get(CRYPTTAB, ""), crypttab_line(spec, journal.luks)),
         FSTAB: with_line(present.get(FSTAB, ""), fstab_line(spec)),
-        f"/etc/udev/rules.d/99-landfall-{spec.name}.rules": late(spec, journal.luks),
+        rules(spec): late(spec, journal.luks),
     }
     return {**files, **rendered}
 

@@ -108,12 +108,17 @@ class Luks:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filesystem:
-    """A file system, and where it is mounted with which options; "" where it is not."""
+    """A file system, and where it is mounted with which options; "" where it is not.
+
+    `whole`: it is mounted, or its own check found nothing missing. Looked at only where the power
+    may have gone while it was made.
+    """
 
     kind: str
     uuid: str
     mounted_at: str
     options: tuple[str, ...]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import config, journal
-from .facts import Disk, Facts, Filesystem, Luks, Md, Signature, Token
+from .facts import Disk, Facts, Filesystem, Journal, Luks, Md, Signature, Token
 from .spec import Spec
 
 Run = Callable[[Sequence[str]], tuple[int, str, str]]
@@ -71,7 +71,7 @@ def gather(
         arrays=arrays,
         luks=header,
         mapping=mapping,
-        filesystem=_filesystem(run, spec) if mapping else None,
+        filesystem=_filesystem(run, spec, written) if mapping else None,
         journal=written,
         key_in_memory=Path(journal.MEMORY, f"{spec.name}.key").exists(),
         files={name: Path(name).read_text("utf-8") for name in names if Path(name).is_file()},
@@ -300,7 +300,7 @@ def _mapping(name: str) -> str:
     return ""
 
 
-def _filesystem(run: Run, spec: Spec) -> Filesystem | None:
+def _filesystem(run: Run, spec: Spec, written: Journal | None) -> Filesystem | None:
     code, out, _ = run(["blkid", "--probe", "--output", "export", spec.mapped])
     said = _pairs(out) if code == 0 else {}
     kind = said.get("TYPE", "") or ("unclear" if code == AMBIVALENT else "")
@@ -312,7 +312,10 @@ def _filesystem(run: Run, spec: Spec) -> Filesystem | None:
         words = line.split()
         if _kernel_name(words[words.index("-") + 2]) == name:
             at, options = words[4], tuple(words[5].split(","))
-    return Filesystem(kind=kind, uuid=said.get("UUID", ""), mounted_at=at, options=options)
+    doubtful = written is not None and written.begun == "fill" and not at
+    whole = not doubtful or run(["xfs_repair", "-n", spec.mapped])[0] == 0
+    uuid = said.get("UUID", "")
+    return Filesystem(kind=kind, uuid=uuid, mounted_at=at, options=options, whole=whole)
 
 
 def _unit(run: Run, name: str) -> str:

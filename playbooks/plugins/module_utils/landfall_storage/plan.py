@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from . import config, refuse
+from . import config, journal, refuse
 from .facts import RUNNING, Facts, Journal, Md
 from .spec import Spec
 
@@ -77,6 +77,8 @@ def plan(
             problems=problems, notes=tuple(refuse.notes(spec, facts)), journal=facts.journal
         )
     current = facts.journal or fresh
+    if refuse.filled(facts):
+        current = journal.finish(current, "fill")
     steps = (
         *(_assemble(spec, facts, current) if current.complete else _make(spec, facts, current)),
         *_use(spec, facts, current, rendered, units),
@@ -283,20 +285,19 @@ def _use(
 ) -> Iterator[Step]:
     wanted = config.wanted_files(spec, current, dict(facts.files), dict(rendered))
     changed = {path: text for path, text in wanted.items() if facts.files.get(path) != text}
+    # How it is mounted is written only when there is something to mount: nothing may be written
+    # to a file system that the journal does not know yet.
+    late = {path: changed.pop(path) for path in config.mounting(spec) if path in changed}
     if changed:
-        yield Step(
-            name="Write how it is found, opened and mounted",
-            change=", ".join(sorted(changed)),
-            phase=USE,
-            files=changed,
-            commands=(("systemctl", "daemon-reload"), ("udevadm", "control", "--reload")),
-        )
+        yield _write("Write how it is found and opened", changed)
     mounted = facts.filesystem is not None and facts.filesystem.mounted_at == spec.mount
     anew = not current.complete
     if facts.mapping != current.luks or anew:
         yield _open(spec, anew=anew)
     if anew:
         yield _fill(spec)
+    if late:
+        yield _write("Write how it is mounted", late)
     if not mounted or anew:
         yield Step(
             name="Mount the file system",
@@ -304,7 +305,7 @@ def _use(
             phase=USE,
             commands=(("systemctl", "start", config.mount_unit(spec.mount)),),
         )
-    elif config.FSTAB in changed:
+    elif config.FSTAB in late:
         yield Step(
             name="Mount the file system with other options",
             change=f"{spec.mount}: {','.join(spec.mount_options)}",
@@ -322,6 +323,16 @@ def _use(
     touched = [name for name in units if any(path.endswith(f"/{name}") for path in changed)]
     if off or touched:
         yield _start(tuple(dict.fromkeys([*off, *touched])))
+
+
+def _write(name: str, files: Mapping[str, str]) -> Step:
+    return Step(
+        name=name,
+        change=", ".join(sorted(files)),
+        phase=USE,
+        files=files,
+        commands=(("systemctl", "daemon-reload"), ("udevadm", "control", "--reload")),
+    )
 
 
 def _open(spec: Spec, *, anew: bool) -> Step:

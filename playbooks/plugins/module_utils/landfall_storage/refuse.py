@@ -18,7 +18,7 @@ def problems(spec: Spec, facts: Facts) -> Iterator[str]:
     yield from _can_unlock(spec, facts)
     if found is None:
         yield from _may_be_made(spec, facts)
-    elif found.complete:
+    elif found.complete or filled(facts):
         yield from _is_ours(spec, facts, found)
     else:
         yield from _may_be_resumed(spec, facts, found)
@@ -41,6 +41,17 @@ def _may_be_made(spec: Spec, facts: Facts) -> Iterator[str]:
     if occupied and not used:
         yield from ladder.refusal(spec, facts, occupied)
     yield from _name_taken(spec, facts, "")
+
+
+def filled(facts: Facts) -> bool:
+    """Whether only the note is missing that the file system is finished."""
+    found, opened = facts.journal, facts.filesystem
+    return (
+        found is not None
+        and found.begun == "fill"
+        and opened is not None
+        and (opened.kind, opened.uuid, opened.whole) == ("xfs", found.filesystem, True)
+    )
 
 
 def _name_taken(spec: Spec, facts: Facts, ours: str) -> Iterator[str]:
