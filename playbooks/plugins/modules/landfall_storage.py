@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.landfall_storage import door, journal, pin, plan, run
+from ansible.module_utils.landfall_storage import config, door, journal, pin, plan, run
 from ansible.module_utils.landfall_storage.facts import Facts
 from ansible.module_utils.landfall_storage.gather import Run, gather, luks
 from ansible.module_utils.landfall_storage.spec import COMMON, Spec, spec
@@ -117,7 +117,8 @@ def main() -> None:
     given, do = module.params, door.runner(module)
     wanted = spec(given)
     try:
-        facts = gather(do, wanted, paths=given["files"], units=given["units"])
+        units = [*given["units"], *config.DISPLACED]
+        facts = gather(do, wanted, paths=given["files"], units=units)
     except ValueError as error:
         module.fail_json(msg=str(error))
     if facts.missing and not module.check_mode:

@@ -13,6 +13,9 @@ CRYPTTAB, FSTAB, MDADM = "/etc/crypttab", "/etc/fstab", "/etc/mdadm/mdadm.conf"
 KEY_FOLDER = "/etc/landfall/storage"
 EVENT_PROGRAM = "/usr/local/lib/landfall/storage-watch"
 
+DISPLACED = ("mdcheck_start.timer", "mdcheck_continue.timer")
+"""The distribution's own scrubs, of all arrays at a time of its own; ours takes their place."""
+
 UUID_DIGITS = 32
 
 WORKQUEUES = ("no-read-workqueue", "no-write-workqueue")

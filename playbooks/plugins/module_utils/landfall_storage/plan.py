@@ -319,6 +319,16 @@ def _use(
             phase=USE,
             special="forget_key",
         )
+    displaced = tuple(
+        name for name in config.DISPLACED if facts.units.get(name, "").startswith("enabled")
+    )
+    if displaced:
+        yield Step(
+            name="Leave scrubs to the array's own timer",
+            change=f"{', '.join(displaced)} off",
+            phase=USE,
+            commands=(("systemctl", "disable", "--now", *displaced),),
+        )
     off = [name for name in units if facts.units.get(name) not in RUNNING]
     touched = [name for name in units if any(path.endswith(f"/{name}") for path in changed)]
     if off or touched:
