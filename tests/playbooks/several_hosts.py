@@ -29,6 +29,8 @@ from tests.playbooks import stand_in
 from tests.playbooks.one_host import BIN, free_port
 
 KEY = "clinic-key-0123456789abcdef"
+SUBNET = "10.66"
+MAC_OF_DEV = "02:00:0a:58:00:0b"
 CHECK_S = 0.5
 """How often the balancer of these tests asks a host for its health."""
 
@@ -100,16 +102,24 @@ class Checkout:
         shutil.copy(ROOT / "Pulumi.dev.yaml", self.root)
         (self.root / "engines/specs").mkdir(parents=True)
         inventory = self.environment.inventory
-        (inventory / "host_vars").mkdir(parents=True)
+        shutil.copytree(ROOT / "inventories/dev", inventory)
+        for path in inventory.rglob("*.yml"):
+            path.write_text(path.read_text().replace("10.88.", f"{SUBNET}."))
+        site = yaml.safe_load(self.environment.site_file.read_text())
+        self._yaml(self.environment.site_file, {"site": {**site["site"], "tenants": [TENANT]}})
+        [of_dev] = (inventory / "host_vars").glob("*.yml")
+        described = of_dev.read_text()
+        of_dev.unlink()
+        for name in hosts:
+            there = address_of(name)
+            text = described.replace(f"{SUBNET}.0.11", there.address)
+            text = text.replace(MAC_OF_DEV, there.mac)
+            (inventory / f"host_vars/{name}.yml").write_text(text)
         groups = {
             "gpu_hosts": {"hosts": hosts},
             "build_hosts": {"hosts": {name: {} for name in hosts}},
         }
         self._yaml(inventory / "hosts.yml", {"all": {"children": groups, "vars": common}})
-        site = yaml.safe_load((ROOT / "inventories/dev/group_vars/all/site.yml").read_text())
-        self._yaml(self.environment.site_file, {"site": {**site["site"], "tenants": [TENANT]}})
-        for name in hosts:
-            self._yaml(inventory / f"host_vars/{name}.yml", {"host": promised(name)})
         keys = self.environment.keys
         keys.mkdir(parents=True)
         (keys / "signing.pub").write_text("public key")
@@ -155,17 +165,8 @@ class Checkout:
 TENANT = {"name": "clinic", "classification": "restricted", "key_secret": "test/clinic"}
 
 
-def promised(name: str) -> dict[str, Any]:
-    return {
-        "cpu": {"min_cores": 1},
-        "memory_gib": {"min": 1},
-        "os": {"distribution": "Debian", "release": "12"},
-        "nics": [{"name": "host0", "mac": address_of(name).mac, "zone": "serving"}],
-    }
-
-
 def address_of(name: str) -> RackHost:
-    return RackHost(name=name, address=f"10.66.0.1{name[-1]}")
+    return RackHost(name=name, address=f"{SUBNET}.0.1{name[-1]}")
 
 
 @dataclass
@@ -185,16 +186,27 @@ class Hosts:
         program = BIN / "ansible-playbook"
         return [program, "-i", inventory, "-e", f"@{given}", ROOT / "playbooks" / playbook, *words]
 
-    def play(self, playbook: str, *words: str, fails: bool = False, **variables: Any) -> Played:
+    def play(
+        self,
+        playbook: str,
+        *words: str,
+        fails: bool = False,
+        env: dict[str, str] | None = None,
+        **variables: Any,
+    ) -> Played:
         """Run a playbook by hand, as a person would."""
         began = time.monotonic()
         done = process.run(
             self.command(playbook, *words, **variables),
             cwd=self.checkout.root,
-            env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+            env={
+                "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+                "ANSIBLE_NOCOLOR": "1",
+                **(env or {}),
+            },
             check=False,
         )
-        output = done.stdout + done.stderr
+        output = done.stdout if env else done.stdout + done.stderr
         with (self.checkout.root / "play.log").open("a") as log:
             log.write(output)
         assert (done.returncode != 0) == fails, output[-6000:]
@@ -223,6 +235,15 @@ class Hosts:
 
     def drained(self, name: str) -> bool:
         return httpx.get(f"{self.gateways[name]}/health", timeout=5).status_code == 503
+
+    def rebuild(self, name: str) -> None:
+        """Give a host an empty disk, as after its replacement; its name and key stay."""
+        [machine] = [each for each in self.rack._machines() if each.host.name == name]
+        process.stop(self.rack._record(f"host-{name}"))
+        machine.clear()
+        shutil.rmtree(machine.folder / "upper")
+        shutil.rmtree(machine.folder / "work")
+        self.rack.restart(name)
 
     def restart_tasks(self) -> Path:
         """A file of tasks that reboots a host of the rack, for `rolling_reboot_tasks`."""
@@ -354,7 +375,7 @@ def booted(folder: Path, names: Sequence[str] = ("t-1", "t-2")) -> Iterator[Host
     rack = Rack(
         state=folder / "rack",
         hosts=hosts,
-        subnet=IPv4Network("10.66.0.0/24"),
+        subnet=IPv4Network(f"{SUBNET}.0.0/24"),
         namespace=f"landfall-life-{os.getpid()}",
         forwards=doors,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
         yield made
 
 
-def upgrade(hosts: Hosts, *words: str, fails: bool = False, **variables: object) -> str:
+def upgrade(hosts: Hosts, *words: str, fails: bool = False, **variables: Any) -> str:
     return hosts.play(
         "upgrade.yml", "--skip-tags", "preflight", *words, fails=fails, **variables
     ).output

@@ -304,7 +304,14 @@ def main() -> None:
         name: shown(kept(module.params["folder"], name)) for name in ("current", "previous")
     }
     diff = {"before": _told(before), "after": _told(after)}
-    module.exit_json(changed=changed, unit=shown(after), stale=stale(module), diff=diff, **kept_now)
+    module.exit_json(
+        changed=changed,
+        unit=shown(after),
+        stale=stale(module),
+        reboot=os.path.exists(REBOOT),
+        diff=diff,
+        **kept_now,
+    )
 
 
 def _told(unit: dict[str, Any]) -> str:
