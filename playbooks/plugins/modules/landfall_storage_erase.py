@@ -75,7 +75,7 @@ def main() -> None:
     options: dict[str, Any] = {**COMMON, "confirmed": {"type": "str", "default": ""}}
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     wanted, do = spec(module.params), door.runner(module)
-    facts = gather(do, wanted)
+    facts = gather(do, wanted, units=erase.TIMERS)
     if facts.journal is None:
         module.exit_json(changed=False, certificate=module.from_json(_kept()))
     planned = erase.plan(wanted, facts, module.params["confirmed"])

@@ -44,6 +44,7 @@ problems:
   elements: str
 summary: {description: How the array is., returned: always, type: str}
 md: {description: The array's particulars, returned: always, type: dict}
+settled: {description: Whether nothing runs on it or is about to, returned: always, type: bool}
 present: {description: Serial numbers that are there, returned: always, type: list, elements: str}
 """
 
@@ -66,6 +67,7 @@ def main() -> None:
         problems=list(verify.problems(wanted, facts, units)),
         summary=verify.summary(wanted, facts),
         md=asdict(array) if array else {},
+        settled=array is None or verify.settled(array),
         present=sorted(disk.serial for disk in facts.disks),
     )
 

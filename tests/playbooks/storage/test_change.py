@@ -168,3 +168,18 @@ def test_what_is_not_as_promised_is_told(changed: dict[str, Any], says: str) -> 
     assert list(verify.problems(given.spec(), good, units)) == []
     found = list(verify.problems(given.spec(), replace(good, **changed), units))
     assert any(says in each for each in found), found
+
+
+@pytest.mark.parametrize(
+    ("changed", "wanted"),
+    [
+        ({}, True),
+        ({"action": "recover"}, False),
+        ({"degraded": 1, "members": {"a": "in_sync", "b": "spare"}}, False),  # about to begin
+        ({"degraded": 1, "members": {"a": "in_sync"}}, True),
+        ({"members": {"a": "in_sync,want_replacement", "b": "spare"}}, False),
+    ],
+    ids=str,
+)
+def test_waiting_ends_when_nothing_more_happens(changed: dict[str, Any], wanted: bool) -> None:
+    assert verify.settled(given.array(**changed)) is wanted

@@ -13,10 +13,12 @@ import pytest
 
 from landfall.model.environment import ROOT
 from playbooks.plugins.module_utils.landfall_storage import erase
+from playbooks.plugins.module_utils.landfall_storage.facts import Filesystem
 from playbooks.plugins.module_utils.landfall_storage.ladder import confirmation
 from playbooks.plugins.module_utils.landfall_storage.run import Failed
 from tests.playbooks.storage import given
 
+XFS = Filesystem(kind="xfs", uuid=given.XFS, mounted_at="/srv/data", options=())
 PROGRAM = ROOT / "playbooks/roles/storage/files/storage_watch.py"
 
 
@@ -128,8 +130,25 @@ def test_nothing_is_erased_without_the_right_confirmation() -> None:
         refused = erase.plan(wanted, there, wrong)
         assert refused.steps == ()
         assert any(right in problem for problem in refused.problems)
-    names = [step.name for step in erase.plan(wanted, there, right).steps]
-    assert names == ["Take the array out of use", "Erase every key of the container"]
+    mounted = replace(there, filesystem=XFS, units={erase.TIMERS[0]: "enabled active"})
+    steps = erase.plan(wanted, mounted, right).steps
+    assert [step.name for step in steps] == [
+        "Take the array out of use",
+        "Erase every key of the container",
+    ]
+    said = [" ".join(command) for command in steps[0].commands]
+    assert said == [
+        "systemctl disable --now landfall-storage-scrub.timer",
+        "systemctl stop srv-data.mount",
+        "systemctl stop systemd-cryptsetup@data.service",
+    ]
+
+
+def test_an_erasure_that_was_interrupted_goes_on() -> None:
+    """After a reboot nothing is mounted or open, and no unit is left to stop."""
+    there, wanted = given.with_data(mapping="", filesystem=None), given.spec()
+    right = confirmation(wanted, there, wanted.serials)
+    assert erase.plan(wanted, there, right).steps[0].commands == ()
 
 
 def test_disks_of_others_are_not_erased_with_ours() -> None:

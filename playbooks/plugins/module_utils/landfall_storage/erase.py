@@ -18,6 +18,8 @@ from .plan import MAKE, Plan, Step
 from .run import Failed
 from .spec import Spec
 
+TIMERS = ("landfall-storage-scrub.timer", "landfall-storage-watch.timer")
+
 SAMPLES = 256
 SAMPLE_BYTES = 4096
 SANITIZE_POLL_S = 5
@@ -79,8 +81,13 @@ def _refusal(spec: Spec, facts: Facts, confirmed: str, wanted: str) -> Iterator[
 
 
 def _keys(spec: Spec, facts: Facts) -> Iterator[Step]:
-    mount, service = config.mount_unit(spec.mount), f"systemd-cryptsetup@{spec.name}.service"
-    timers = ("landfall-storage-scrub.timer", "landfall-storage-watch.timer")
+    on = [name for name in TIMERS if facts.units.get(name, "").startswith("enabled")]
+    opened, service = facts.filesystem, f"systemd-cryptsetup@{spec.name}.service"
+    use: list[tuple[str, ...]] = [("systemctl", "disable", "--now", *on)] if on else []
+    if opened is not None and opened.mounted_at:
+        use.append(("systemctl", "stop", config.mount_unit(spec.mount)))
+    if facts.mapping:
+        use.append(("systemctl", "stop", service))
     yield Step(
         name="Take the array out of use",
         change=f"{spec.mount} is unmounted, {spec.mapped} closed",
@@ -89,11 +96,7 @@ def _keys(spec: Spec, facts: Facts) -> Iterator[Step]:
             path: config.without_line(facts.files.get(path, ""), word)
             for path, word in ((config.CRYPTTAB, spec.name), (config.FSTAB, spec.mapped))
         },
-        commands=(
-            ("systemctl", "disable", "--now", *timers),
-            ("systemctl", "stop", mount),
-            ("systemctl", "stop", service),
-        ),
+        commands=tuple(use),
     )
     array = facts.array(facts.journal.md) if facts.journal else None
     if array is not None:

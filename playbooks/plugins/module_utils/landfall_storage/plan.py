@@ -248,6 +248,8 @@ def _assemble(spec: Spec, facts: Facts, current: Journal) -> Iterator[Step]:
                 ("mdadm", "--assemble", "--run", spec.device, f"--uuid={current.md}", *paths),
             ),
         )
+        if not current.epoch:
+            yield _header("nothing is known of the last backup")
         return
     if array.bitmap != spec.bitmap:
         yield Step(
@@ -268,12 +270,16 @@ def _assemble(spec: Spec, facts: Facts, current: Journal) -> Iterator[Step]:
                 special="members",
             )
     if facts.luks is not None and facts.luks.epoch != current.epoch:
-        yield Step(
-            name="Back up the header",
-            change="it has changed since the last backup; encrypted to the escrow certificate",
-            phase=MAKE,
-            special="header",
-        )
+        yield _header("it has changed since the last backup")
+
+
+def _header(why: str) -> Step:
+    return Step(
+        name="Back up the header",
+        change=f"{why}; encrypted to the escrow certificate",
+        phase=MAKE,
+        special="header",
+    )
 
 
 def _use(

@@ -76,6 +76,13 @@ def _mounted(spec: Spec, facts: Facts) -> Iterator[str]:
         yield f"{spec.mount}: mounted without {option}"
 
 
+def settled(array: Md) -> bool:
+    """Whether nothing more will happen by itself: no rebuild runs or is about to begin."""
+    states = " ".join(array.members.values())
+    waits = "spare" in states and array.degraded
+    return array.action in ("idle", "") and "want_replacement" not in states and not waits
+
+
 def summary(spec: Spec, facts: Facts) -> str:
     """How the array is, in one line."""
     array = facts.array(facts.journal.md) if facts.journal else None
