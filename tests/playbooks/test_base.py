@@ -65,7 +65,7 @@ def based(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Based]:
                 "ntp": ["10.83.0.1"],
                 "packages": {"url": "http://10.83.0.1:8000/apt/", "suite": "./"},
             },
-            "base_login_guard_s": 40,
+            "base_login_guard_s": 120,
             "base_update_origins_more": ["label=landfall"],
         }
         host.ssh("echo 'deb https://elsewhere.example/debian x main' > /etc/apt/sources.list")
@@ -119,7 +119,7 @@ def test_an_operator_who_is_removed_loses_access_at_once(based: Based) -> None:
 def test_a_change_that_locks_out_is_taken_back(based: Based) -> None:
     before = based.host.ssh("cat /etc/ssh/sshd_config.d/10-landfall-access.conf")
     # A lie about who configures the host: root would no longer be let in.
-    done = based.host.play("base", fails=True, base_login_user="ada")
+    done = based.host.play("base", fails=True, base_login_user="ada", base_login_guard_s=30)
     assert "could not log in again" in done.output
     assert based.host.ssh("cat /etc/ssh/sshd_config.d/10-landfall-access.conf") == before
     assert based.host.play("base").counts["changed"] == 0

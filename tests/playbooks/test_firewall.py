@@ -26,7 +26,7 @@ SITE: dict[str, Any] = {
     "firewall_flows": [{**SSH, "from": "management", "to": "hosts"}, PACKAGES],
     "firewall_addresses": [{"network": "management", "address": HERE, "interface": "host0"}],
     "firewall_hosts": [HERE],
-    "firewall_guard_s": 30,
+    "firewall_guard_s": 120,
 }
 LISTEN = "python3 -m http.server {port} --bind 0.0.0.0 --directory /var/empty"
 
@@ -124,7 +124,11 @@ def test_rules_that_lock_out_are_taken_back_by_the_host(walled: Walled) -> None:
     flows = [{**SSH, "from": "serving", "to": "hosts"}]
     # A lie, so that what is refused beforehand is tried: the controller is said to be elsewhere.
     done = walled.host.play(
-        "firewall", fails=True, firewall_flows=flows, firewall_controllers=["10.84.32.5"]
+        "firewall",
+        fails=True,
+        firewall_guard_s=30,
+        firewall_flows=flows,
+        firewall_controllers=["10.84.32.5"],
     )
     assert "did not let the controller in again" in done.output
     assert "dropped_in_management" in done.output

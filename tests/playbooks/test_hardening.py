@@ -57,7 +57,7 @@ def test_every_value_is_explained() -> None:
 @pytest.fixture(scope="module")
 def hardened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneHost]:
     with booted(tmp_path_factory.mktemp("hardening"), net=82) as (host, _):
-        host.variables = {"hardening_profile": "gpu_host", "hardening_login_guard_s": 30}
+        host.variables = {"hardening_profile": "gpu_host", "hardening_login_guard_s": 120}
         yield host
 
 
