@@ -31,6 +31,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "serving_engine": ENGINE,
         "serving_python": "/opt/landfall/env-0/bin/python",
         "serving_engine_folder": "/var/lib/landfall/engines",
+        "serving_mount": "",
         "serving_memory_max": "2G",
         "serving_ready_timeout_s": 90,
         "serving_drain_s": 30,
@@ -69,6 +70,15 @@ def test_the_server_understands_the_command_line_of_the_unit() -> None:
         [line] = [line for line in text.splitlines() if line.startswith("ExecStart=")]
         asked = _parser().parse_args(shlex.split(line.partition("engines.serve")[2]))
         assert (asked.slots, asked.max_queue, asked.max_new_tokens) == (4, 32, longest)
+
+
+@pytest.mark.parametrize("mount", ["/srv/data", "/srv/big-disks/model.store"])
+def test_an_engine_comes_with_the_file_system_that_it_lies_on(mount: str) -> None:
+    lines = unit(serving_mount=mount).splitlines()
+    escaped = process.run(["systemd-escape", "--path", "--suffix=mount", mount]).stdout.strip()
+    assert f"RequiresMountsFor={mount}" in lines
+    assert f"WantedBy={escaped}" in lines
+    assert "Mounts" not in unit()
 
 
 @pytest.mark.parametrize("drain_s", [0, 30, 300])
