@@ -120,6 +120,17 @@ def test_a_second_change_begins_by_taking_the_unconfirmed_one_back(change: Any) 
     assert change.files(change.live) == FIRST
 
 
+def test_an_unconfirmed_change_is_a_difference_although_every_file_is_as_wanted(
+    change: Any,
+) -> None:
+    want(change, FIRST)
+    change.apply(60)
+    change.reload()
+    assert change.differs() == [str(change.armed)]
+    assert change.apply(60) == ["05-landfall-bond0.netdev"]  # taken back, and made again
+    assert change.armed.exists()
+
+
 @pytest.mark.parametrize("step", range(1, 12))
 def test_a_kill_at_any_write_leaves_a_way_back(
     change: Any, monkeypatch: pytest.MonkeyPatch, step: int

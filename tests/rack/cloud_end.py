@@ -120,7 +120,18 @@ def put_network(guest: Guest, files: Mapping[str, str]) -> None:
         f"cat > /etc/systemd/network/{name} <<'END'\n{text.lstrip()}END"
         for name, text in files.items()
     ]
-    guest.run("\n".join([*commands, "networkctl reload"]), timeout_s=60)
+    guest.run("\n".join([*commands, "networkctl reload"]), timeout_s=120)
+
+
+def be_patient(guest: Guest) -> None:
+    """Give services of an emulated server time: with others beside it, one second becomes ten."""
+    patience = "[Service]\nTimeoutStartSec=600\nWatchdogSec=0\n"
+    commands = [
+        f"mkdir -p /etc/systemd/system/{unit}.service.d\n"
+        f"cat > /etc/systemd/system/{unit}.service.d/slow.conf <<'END'\n{patience}END"
+        for unit in ("frr", "strongswan")
+    ]
+    guest.run("\n".join([*commands, "systemctl daemon-reload"]), timeout_s=120)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +145,7 @@ class CloudEnd:
 
     def configure(self, key: str) -> None:
         """Bring it up; it tries to begin, as AWS does with `startup_action: start`."""
+        be_patient(self.guest)
         put_network(self.guest, self._network())
         secrets = "".join(
             f" ike-{n} {{\n  id-1 = {address}\n  secret = {key}\n }}\n"
@@ -146,8 +158,9 @@ class CloudEnd:
             "printf 'charon-systemd {\\n install_routes = no\\n}\\n' > /etc/strongswan.d/aws.conf\n"
             "sed -i 's/^bgpd=no/bgpd=yes/' /etc/frr/daemons\n"
             f"cat > /etc/frr/frr.conf <<'END'\n{self._routing()}END\n"
-            "sysctl -qw net.ipv4.ip_forward=1\nsystemctl restart strongswan frr\n",
-            timeout_s=120,
+            "sysctl -qw net.ipv4.ip_forward=1\n"
+            "systemctl restart strongswan && systemctl restart frr\n",
+            timeout_s=600,
         )
 
     def cut(self, *numbers: int) -> None:

@@ -22,10 +22,10 @@ from landfall.model.site import Site
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Cable, server
 from rehearsal.virtual.rack import VirtualRack
-from tests.rack.cloud_end import CloudEnd, failover_s, put_network
+from tests.rack.cloud_end import CloudEnd, be_patient, failover_s, put_network
 from tests.rack.conftest import Boot, Played, recap
 
-pytestmark = [pytest.mark.rack, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.rack, pytest.mark.timeout(1200)]
 
 BIN = Path(sys.executable).parent
 KEY = "CanaryCanaryCanaryCanary.0123456"
@@ -178,6 +178,7 @@ def link(
     cloud = CloudEnd(guest=aws, site=site, addresses=CLOUD)
     cloud.configure(KEY)
     edge = boot.clone(server("lk-edge", number=8, cable=Cable.WAN))
+    be_patient(edge)
     put_network(edge, WAN)
     made = Link(edge, cloud, rack, tmp_path_factory.mktemp("link"), secrets)
     made.put(KEY)

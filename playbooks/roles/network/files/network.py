@@ -50,7 +50,7 @@ def run(argv: Sequence[str]) -> str:
 
 
 def section(text: str, key: str) -> str:
-    """The value of the first `key` in a file of systemd's."""
+    """The value of the first `key` (a pattern) in a file of systemd's."""
     found = re.search(rf"^{key}=(.*)$", text, re.MULTILINE)
     return found[1].strip() if found else ""
 
@@ -105,10 +105,11 @@ class Change:
         return sorted(found)
 
     def differs(self) -> list[str]:
-        """The names of files that are not as wanted."""
+        """The names of files that are not as wanted; and of the mark of an unconfirmed change."""
         wanted, there = self.files(self.kept / "wanted"), self.files(self.live)
         names = [each for each in {*wanted, *there} if wanted.get(each) != there.get(each)]
-        return sorted([*names, *(str(path) for path in self.foreign() if wanted)])
+        unconfirmed = [str(self.armed)] if self.armed.exists() else []
+        return sorted([*names, *unconfirmed, *(str(each) for each in self.foreign() if wanted)])
 
     def apply(self, seconds: int) -> list[str]:
         """Keep what there is, arm the way back, change the files. The reload comes a second later.
@@ -209,7 +210,7 @@ class Change:
         """Give ports the names that are wanted; new and old names of those that had another."""
         found = {}
         for file, text in now.items():
-            mac, wanted = section(text, "PermanentMACAddress"), section(text, "Name")
+            mac, wanted = section(text, "(?:Permanent)?MACAddress"), section(text, "Name")
             if not file.endswith(".link") or self._link(wanted).exists():
                 continue
             for link in sorted((self.root / "sys/class/net").iterdir()):
