@@ -31,7 +31,8 @@ def outcomes(output: str) -> dict[tuple[str, str], str]:
     """
     seen: Counter[tuple[str, str]] = Counter()
     found = {}
-    for play in json.loads(output[output.index("{") :])["plays"]:
+    value, _ = json.JSONDecoder().raw_decode(output[output.index("{\n") :])  # a plan follows it
+    for play in value["plays"]:
         for task in play["tasks"]:
             for host, result in task["hosts"].items():
                 name = str(task["task"]["name"])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -72,7 +73,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
 
     def v2_playbook_on_start(self, playbook: Any) -> None:
         """See whether this is the playbook whose plan is wanted."""
-        self.wanted = Path(str(playbook._file_name)).name == PLAYBOOK
+        checks = bool(context.CLIARGS.get("check"))
+        self.wanted = checks and Path(str(playbook._file_name)).name == PLAYBOOK
 
     def v2_runner_on_ok(self, result: Any) -> None:
         """A task that ended."""
