@@ -96,6 +96,7 @@ def record(
     when: str,
     gpus: Sequence[str] = (),
     network: Sequence[Mapping[str, Any]] = (),
+    bounds: Mapping[str, float | str] | None = None,
 ) -> dict[str, Any]:
     """The record of a burn-in: every figure, every problem, and whether it passed.
 
@@ -106,8 +107,16 @@ def record(
         when: UTC, ISO 8601.
         gpus: the GPUs' own identifiers.
         network: pairs with `to`, `gbit_s` and the port's `speed_gbps`.
+        bounds: the site's own, instead of the catalog's; `unknown` records without judging.
+
+    Raises:
+        ValueError: a bound has a name that the catalog does not know.
     """
-    results = [*_speeds(measured["figures"], hardware), *_network(network)]
+    known: dict[str, Any] = catalog()["any"]
+    if strange := sorted(set(bounds or {}) - set(known)):
+        raise ValueError(f"burnin_bounds: no {', '.join(strange)}; there are {', '.join(known)}")
+    known = known | dict(bounds or {})
+    results = [*_speeds(measured["figures"], hardware, known), *_network(network, known)]
     problems = [
         f"{each.name}: {each.value:.6g} {each.unit}, at least {each.least:.6g} is needed"
         for each in results
@@ -190,27 +199,33 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value] if value else []
 
 
-def _speeds(figures: Mapping[str, float], hardware: Mapping[str, Any]) -> Iterator[Result]:
-    bounds = catalog()["any"]
+def _speeds(
+    figures: Mapping[str, float], hardware: Mapping[str, Any], bounds: Mapping[str, Any]
+) -> Iterator[Result]:
     for name in SPEEDS:
         if name in figures:
-            least = None if bounds[name] == UNKNOWN else float(bounds[name])
-            yield Result(name=name, value=figures[name], unit=name.split("_", 1)[1], least=least)
+            unit = name.split("_", 1)[1]
+            yield Result(name=name, value=figures[name], unit=unit, least=_known(bounds[name]))
     model = hardware["cpu"]["model"] or ""
     peaks = [v["value"] for cpu, v in catalog()["memory_peak_mb_s"].items() if cpu in model]
     nodes, sockets = hardware["cpu"]["numa_nodes"] or 1, hardware["cpu"]["sockets"] or 1
+    share = _known(bounds["memory_share"])
+    least = share * peaks[0] * sockets / nodes if peaks and share is not None else None
     for name in sorted(figure for figure in figures if figure.startswith("memory_mb_s_node")):
-        least = bounds["memory_share"] * peaks[0] * sockets / nodes if peaks else None
         yield Result(name=name, value=figures[name], unit="MB/s", least=least)
 
 
-def _network(measured: Sequence[Mapping[str, Any]]) -> Iterator[Result]:
-    share = float(catalog()["any"]["network_share"])
+def _network(measured: Sequence[Mapping[str, Any]], bounds: Mapping[str, Any]) -> Iterator[Result]:
+    share = _known(bounds["network_share"])
     for each in measured:
         speed = each.get("speed_gbps")
-        least = share * float(speed) if speed else None
+        least = share * float(speed) if speed and share is not None else None
         name = f"network_to_{each['to']}"
         yield Result(name=name, value=float(each["gbit_s"]), unit="Gbit/s", least=least)
+
+
+def _known(bound: float | str) -> float | None:
+    return None if bound == UNKNOWN else float(bound)
 
 
 def _counters(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:

@@ -89,6 +89,22 @@ class Registry:
         content[len(content) // 2] ^= 1
         path.write_bytes(bytes(content))
 
+    @contextmanager
+    def down(self) -> Iterator[None]:
+        """Nobody is there for a while."""
+        process.stop(self.folder / "registry.json")
+        try:
+            yield
+        finally:
+            self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        server: list[str | Path] = ["docker-registry", "serve", self.folder / "registry.yml"]
+        log = self.folder / "registry.log"
+        process.spawn(server, name="registry", record=self.folder / "registry.json", log=log)
+        assert process.wait_until(lambda: _answers(self), timeout_s=20)
+
     def layers(self, name: str, digest: str) -> list[str]:
         """The digests of the layers of an image."""
         with self._client() as client:
@@ -147,15 +163,12 @@ def running(folder: Path, *names: str) -> Iterator[Registry]:
     )
     written = folder / "registry.yml"
     written.write_text(CONFIG.format(folder=folder, port=port))
-    record = folder / "registry.json"
-    server: list[str | Path] = ["docker-registry", "serve", written]
-    process.spawn(server, name="registry", record=record, log=folder / "registry.log")
     made = Registry(folder=folder, port=port)
     try:
-        assert process.wait_until(lambda: _answers(made), timeout_s=20)
+        made.start()
         yield made
     finally:
-        process.stop(record)
+        process.stop(folder / "registry.json")
 
 
 def _answers(registry: Registry) -> bool:

@@ -142,6 +142,16 @@ def test_a_good_host_passes_and_unknown_bounds_are_recorded_only(machine: Machin
     assert least["network_to_gpu-2"] == pytest.approx(21.25)
 
 
+def test_a_sites_own_bounds_take_the_place_of_the_catalogs(machine: Machine) -> None:
+    measured = machine.measure()
+    assert not judged(measured)["passed"]  # 6.5 GB/s of memory
+    assert judged(measured, bounds={"memory_share": "unknown"})["passed"]
+    made = judged(measured, bounds={"memory_share": 0.01, "disk_read_iops": 1000})
+    assert made["problems"] == ["disk_read_iops: 686.657 read_iops, at least 1000 is needed"]
+    with pytest.raises(ValueError, match="no disk_speed; there are network_share"):
+        judged(measured, bounds={"disk_speed": 1})
+
+
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "memory": (
         {"figures": {"memory_mb_s_node0": 90000.0}},

@@ -158,6 +158,7 @@ def test_all_is_set_and_a_second_time_nothing(
     first, second = machine.state["gpus"]
     assert (first["instances"], first["power"]) == (["1g.10gb"] * 7, 300)
     assert (second["mig"], second["power"], second["clocks"]) == ("Disabled", 350, None)
+    assert (tmp_path / "run/landfall/gpu-applied").exists()  # so that CDI is written again
     before = list(machine.state["log"])
     assert machine.do("apply", capsys)["done"] == []
     assert machine.state["log"] == before

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from landfall import process
 from tests.playbooks import stand_in_packages, stand_in_smi
 from tests.playbooks.one_host import OneHost, booted
 
@@ -129,6 +130,8 @@ def test_after_the_restart_the_gpus_are_set_and_verified(host: OneHost) -> None:
     state = json.loads(host.ssh("cat /dev/shm/stand-in-smi.json"))
     assert state["gpus"][0]["instances"] == ["1g.10gb"] * 7
     assert state["gpus"][0]["power"] == 300
+    listed = "test -s /run/cdi/nvidia.yaml && echo there; true"
+    assert process.wait_until(lambda: "there" in host.ssh(listed), timeout_s=20)
     assert host.play("gpu").counts["changed"] == 0
 
 

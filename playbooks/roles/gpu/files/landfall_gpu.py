@@ -20,11 +20,10 @@ from typing import Any
 from xml.etree import ElementTree
 
 PROMISE = "etc/landfall/gpu.json"
-CLOCKS = "run/landfall/gpu-clocks.json"
-"""What clocks were locked since the host started: the driver cannot be asked for them."""
+CLOCKS = "run/landfall/gpu-clocks.json"  # the driver cannot be asked which clocks are locked
+APPLIED = "run/landfall/gpu-applied"  # landfall-gpu-cdi.path looks at it
 LOADED = "proc/driver/nvidia/version"
-MOK = "var/lib/dkms/mok.pub"
-"""Where DKMS of Debian keeps the key that signs modules which were built on the host."""
+MOK = "var/lib/dkms/mok.pub"  # where Debian's DKMS keeps the key that signs what it builds
 
 REPAIRS = ("retired_pages/pending_retirement", "remapped_rows/remapped_row_pending")
 TIMEOUT_S = 120
@@ -334,6 +333,7 @@ def apply(steps: Sequence[Step], facts: Facts, run: Run, root: Path) -> list[str
         code, text = run(step.argv)
         if code != 0:
             return [f"{step.what}: {' '.join(step.argv)} ended with {code}: {text.strip()}"]
+        _write(root / APPLIED, f"{step.what}\n")
         if step.bus:
             locked = {bus: each for bus, each in locked.items() if bus != step.bus}
             locked |= {step.bus: list(step.clocks)} if step.clocks else {}
