@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from playbooks.plugins.module_utils.landfall_storage import change, reseal, verify
+from playbooks.plugins.module_utils.landfall_storage import change, journal, plan, reseal, verify
 from playbooks.plugins.module_utils.landfall_storage.facts import Facts, Filesystem, Token
 from playbooks.plugins.module_utils.landfall_storage.plan import Plan
 from playbooks.plugins.module_utils.landfall_storage.spec import Promise, Spec
@@ -183,3 +183,16 @@ def test_what_is_not_as_promised_is_told(changed: dict[str, Any], says: str) -> 
 )
 def test_waiting_ends_when_nothing_more_happens(changed: dict[str, Any], wanted: bool) -> None:
     assert verify.settled(given.array(**changed)) is wanted
+
+
+def test_a_new_spare_is_added_and_named_in_the_escrow() -> None:
+    wanted = spec(members=given.MEMBERS, spares=("S5", "S9"))
+    wanted = replace(wanted, disks={**given.spec().disks, "S9": NEW})
+    there = given.with_data()
+    there = replace(there, disks=(*there.disks, given.disk(9)))
+    fresh = journal.fresh(wanted.members, wanted.spares)
+    steps = plan.plan(wanted, there, fresh=fresh, rendered={}).of(plan.MAKE)
+    assert [step.special for step in steps] == ["members", "header"]
+    assert steps[0].commands == (
+        ("mdadm", "--manage", "/dev/md127", "--add-spare", "/dev/nvme9n1"),
+    )

@@ -259,17 +259,19 @@ def _assemble(spec: Spec, facts: Facts, current: Journal) -> Iterator[Step]:
             commands=(("mdadm", "--grow", array.path, f"--bitmap={spec.bitmap}"),),
         )
     known = {*current.members, *current.spares}
-    for serial in spec.spares:
-        disk = facts.disk(serial)
-        if serial not in known and disk is not None and disk.empty:
-            yield Step(
-                name=f"Add the spare {serial}",
-                change=f"{spec.device}: {serial} waits to replace a disk",
-                phase=MAKE,
-                commands=(("mdadm", "--manage", array.path, "--add-spare", disk.path),),
-                special="members",
-            )
-    if facts.luks is not None and facts.luks.epoch != current.epoch:
+    found = {serial: facts.disk(serial) for serial in spec.spares if serial not in known}
+    added = {serial: disk for serial, disk in found.items() if disk is not None and disk.empty}
+    for serial, disk in added.items():
+        yield Step(
+            name=f"Add the spare {serial}",
+            change=f"{spec.device}: {serial} waits to replace a disk",
+            phase=MAKE,
+            commands=(("mdadm", "--manage", array.path, "--add-spare", disk.path),),
+            special="members",
+        )
+    if added:
+        yield _header("the manifest names the disks")
+    elif facts.luks is not None and facts.luks.epoch != current.epoch:
         yield _header("it has changed since the last backup")
 
 

@@ -189,7 +189,9 @@ def _forget_journal(work: Work) -> None:
 
 
 def _members(work: Work) -> None:
-    work.note(replace(work.journal, members=work.spec.members, spares=work.spec.spares))
+    # The manifest in escrow names the disks: the next backup writes it anew.
+    members, spares = work.spec.members, work.spec.spares
+    work.note(replace(work.journal, members=members, spares=spares, epoch=0))
 
 
 SPECIAL: Mapping[str, Callable[[Work], None]] = {
