@@ -116,7 +116,7 @@ def ports(root: Path) -> dict[str, Any]:
             "mac": own or text(folder / "address"),
             "speed_mbps": number(folder / "speed") or None,
             "carrier": {"1": True, "0": False}.get(text(folder / "carrier") or ""),
-            "numa_node": number(folder / "device/numa_node"),
+            "numa_node": above(folder / "device", "numa_node"),
         }
     return found
 
@@ -142,7 +142,10 @@ def disks(root: Path, listed: str) -> list[dict[str, Any]]:
 
 
 def above(place: Path, name: str) -> int | None:
-    """The number in the nearest file `name` above a device in the tree of devices."""
+    """The number in the nearest file `name` at or above a device in the tree of devices.
+
+    A virtual card has none itself; the PCI function that it belongs to has.
+    """
     device = place.resolve()
     for folder in (device, *device.parents):
         if (folder / name).is_file():

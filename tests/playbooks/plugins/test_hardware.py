@@ -55,6 +55,7 @@ def root(tmp_path: Path) -> Path:
         f"processor\t: {n}\nmodel name\t: Intel(R) Xeon(R) Gold 6338\nphysical id\t: {n // 2}\n\n"
         for n in range(4)
     )
+    slot = "sys/devices/pci0000:40/0000:40:02.0"
     card = "sys/devices/pci0000:40/0000:40:01.0"
     put(
         tmp_path,
@@ -69,7 +70,8 @@ def root(tmp_path: Path) -> Path:
             "sys/class/net/eth0/address": "02:00:00:00:00:01\n",
             "sys/class/net/eth0/speed": "25000\n",
             "sys/class/net/eth0/carrier": "1\n",
-            "sys/class/net/eth0/device/numa_node": "1\n",
+            f"{slot}/numa_node": "1\n",
+            f"{slot}/virtio3/x": "",
             "sys/class/net/eth1/address": "02:00:00:00:00:01\n",
             "sys/class/net/eth1/bonding_slave/perm_hwaddr": "02:00:00:00:00:02\n",
             "sys/class/net/eth1/speed": "-1\n",
@@ -85,6 +87,7 @@ def root(tmp_path: Path) -> Path:
             "sys/bus/pci/devices/0000:17:00.1/class": "0x040300\n",
         },
     )
+    (tmp_path / "sys/class/net/eth0/device").symlink_to(tmp_path / slot / "virtio3")
     block = tmp_path / "sys/class/block"
     block.mkdir(parents=True)
     (block / "nvme0n1").symlink_to(tmp_path / card / "nvme/nvme0/nvme0n1")
