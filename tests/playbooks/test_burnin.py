@@ -57,6 +57,7 @@ class Machine:
         self.root = root
         self.asked: list[str] = []
         self.absent: set[str] = set()
+        self.yaml = (RECORDED / "stress-ng.yaml").read_text()
         self.failing: dict[str, tuple[int, str]] = {}
         for node in (0, 1):
             self.put(f"sys/devices/system/node/node{node}/cpulist", "0-1\n")
@@ -77,7 +78,7 @@ class Machine:
         if words[0] in self.failing:
             return self.failing[words[0]]
         if words[0] == "stress-ng":
-            Path(words[-1]).write_text((RECORDED / "stress-ng.yaml").read_text())
+            Path(words[-1]).write_text(self.yaml)
         return self.answers().get(words[0], (0, ""))
 
     def answers(self) -> dict[str, tuple[int, str]]:
@@ -89,7 +90,13 @@ class Machine:
         }
 
     def measure(self, level: int = 2) -> dict[str, Any]:
-        plan = {"seconds": 10, "folder": "/srv", "file_mib": 64, "dcgm_level": level}
+        plan = {
+            "seconds": 10,
+            "disk_seconds": 5,
+            "folder": "/srv",
+            "file_mib": 64,
+            "dcgm_level": level,
+        }
         measured: dict[str, Any] = program.measure(plan, self.run, self.root)
         return measured
 
@@ -118,6 +125,13 @@ def test_everything_is_measured_node_by_node_and_nothing_is_left(machine: Machin
         "numactl --cpunodebind=1 --membind=1 stress-ng --stream 2"
     )
     assert list((machine.root / "srv").iterdir()) == []
+
+
+def test_a_run_that_is_too_short_is_a_failure_and_no_figure(machine: Machine) -> None:
+    machine.yaml = "metrics:\n    - stressor: stream\n"
+    measured = machine.measure(level=0)
+    assert "too short" in measured["failed"]["memory_mb_s_node0"]
+    assert "memory_mb_s_node0" not in measured["figures"]
 
 
 def test_what_is_not_there_is_said_and_what_fails_fails(machine: Machine) -> None:

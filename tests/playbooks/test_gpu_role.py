@@ -73,6 +73,7 @@ def load_driver(host: OneHost, version: str = "580.95.05") -> None:
     line = f"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {version}  Release Build"
     host.ssh(
         "mountpoint -q /proc/driver || mount -t tmpfs none /proc/driver;"
+        "systemctl start landfall-gpu-cdi.path;"  # started by the restart
         "mkdir -p /proc/driver/nvidia;"
         f"echo '{line}' > /proc/driver/nvidia/version;"
         f"echo '{state}' > /dev/shm/stand-in-smi.json"

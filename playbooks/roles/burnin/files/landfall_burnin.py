@@ -76,8 +76,8 @@ def processors(run: Run, seconds: int, into: Measured) -> None:
     """Operations a second of all processors; a wrong result of a calculation is a failure."""
     load = ("--cpu", "0", "--cpu-method", "matrixprod", "--verify")
     text = _stress(run, "cpu_ops_per_s", [], load, seconds, into)
-    if text:
-        into.figures["cpu_ops_per_s"] = _yaml(text, "bogo-ops-per-second-real-time")
+    if rate := _yaml(text, "bogo-ops-per-second-real-time"):
+        into.figures["cpu_ops_per_s"] = rate
 
 
 def memory(run: Run, root: Path, seconds: int, into: Measured) -> None:
@@ -90,9 +90,12 @@ def memory(run: Run, root: Path, seconds: int, into: Measured) -> None:
             continue
         bound = ["numactl", f"--cpunodebind={number}", f"--membind={number}"]
         text = _stress(run, name, bound, ("--stream", str(count)), seconds, into)
-        if text:  # the rates are the mean of one instance
-            rates = [_yaml(text, f"memory-{way}-rate-mb-per-sec") for way in ("read", "write")]
+        # The rates are the mean of one instance.
+        rates = [_yaml(text, f"memory-{way}-rate-mb-per-sec") for way in ("read", "write")]
+        if all(rates):
             into.figures[name] = sum(rates) * count
+        elif text:
+            into.failed[name] = f"{seconds} s are too short to measure it; see burnin_seconds"
 
 
 def disk(run: Run, folder: Path, mib: int, seconds: int, into: Measured) -> None:
@@ -119,7 +122,7 @@ def measure(plan: dict[str, Any], run: Run, root: Path) -> dict[str, Any]:
     before = counters(run, root)
     processors(run, plan["seconds"], into)
     memory(run, root, plan["seconds"], into)
-    disk(run, root / plan["folder"].lstrip("/"), plan["file_mib"], plan["seconds"], into)
+    disk(run, root / plan["folder"].lstrip("/"), plan["file_mib"], plan["disk_seconds"], into)
     diag = ""
     if plan["dcgm_level"]:
         # It ends with a code of its own where a test fails; what it prints says which.
@@ -148,7 +151,7 @@ def _stress(
 
 
 def _yaml(text: str, key: str) -> float:
-    """A number in stress-ng's own YAML; 0 where it is not there (the run was too short)."""
+    """A number in stress-ng's own YAML; 0 where it is not there."""
     match = re.search(rf"^\s+{key}: ([\d.]+)$", text, re.M)
     return float(match[1]) if match else 0.0
 
