@@ -70,7 +70,7 @@ def test_logs_arrive(audited: Audited) -> None:
         audited.host.ssh(
             "mkdir -p /var/log/nginx; echo '{\"canary\": 1}' >> /var/log/nginx/landfall.json"
         )
-        assert arrive(collector, ['landfall: {"canary": 1}'])
+        assert arrive(collector, ['t-1 landfall - - - {"canary": 1}'])
         assert all(each.startswith("<") and " t-1 " in each for each in collector.messages)
     finally:
         collector.close()

@@ -13,7 +13,7 @@ from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import server
 from tests.rack.conftest import Boot, Playbooks, Played
 
-pytestmark = [pytest.mark.rack, pytest.mark.timeout(1500)]
+pytestmark = [pytest.mark.rack, pytest.mark.timeout(3000)]
 
 ROLES = ("base", "firewall", "hardening", "audit", "tuning")
 CONTROLLER, ADDRESS = "10.0.2.2", "10.0.2.15"
