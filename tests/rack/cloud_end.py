@@ -131,7 +131,9 @@ def be_patient(guest: Guest) -> None:
         f"cat > /etc/systemd/system/{unit}.service.d/slow.conf <<'END'\n{patience}END"
         for unit in ("frr", "strongswan")
     ]
-    guest.run("\n".join([*commands, "systemctl daemon-reload"]), timeout_s=120)
+    # A restored server has another machine id than the one under which its journal was begun.
+    commands += ["systemctl daemon-reload", "systemctl restart systemd-journald"]
+    guest.run("\n".join(commands), timeout_s=180)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,7 @@ class CloudEnd:
             f"cat > /etc/swanctl/conf.d/aws.conf <<'END'\n{text}END\n"
             "printf 'charon-systemd {\\n install_routes = no\\n}\\n' > /etc/strongswan.d/aws.conf\n"
             "sed -i 's/^bgpd=no/bgpd=yes/' /etc/frr/daemons\n"
+            "echo 'watchfrr_options=\"--restart-timeout 300\"' >> /etc/frr/daemons\n"
             f"cat > /etc/frr/frr.conf <<'END'\n{self._routing()}END\n"
             "sysctl -qw net.ipv4.ip_forward=1\n"
             "systemctl restart strongswan && systemctl restart frr\n",

@@ -238,6 +238,10 @@ def tell_metrics(config: Mapping[str, Any], target: Path) -> None:
     since = remember(state, read_json(SEEN), time.time())
     write(SEEN, json.dumps(since))
     write(target, metrics(config, state, since))
+    if config["routing"] == "bgp" and not any(
+        each["session"] for each in state["tunnels"].values()
+    ):
+        ask(["vtysh", "-b"])  # FRR was started in a hurry and has not read its file; else no change
     for name, tunnel in state["tunnels"].items():
         if not tunnel["ike"]:
             # A refused key ends charon's own attempts; once it is right, somebody must begin.
