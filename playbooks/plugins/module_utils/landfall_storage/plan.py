@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from . import config, journal, refuse
 from .facts import RUNNING, Facts, Journal, Md
 from .spec import Spec
+from .unlock import enrolment, kdf
 
 MAKE, USE = "make", "use"
 """Before and after the controller has verified that it holds the recovery key and the header."""
 
 DATA_COPIES = 2
 """md's near-2 layout: each chunk lies on two disks, so half of them are one stripe's width."""
-
-KDF_ITERATIONS = 4
-"""Argon2's least in cryptsetup. The recovery key has 256 random bits, so that no stretching can
-make guessing it harder; the benchmark that would choose a number varies from machine to machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +163,6 @@ def _encrypt(spec: Spec, *, close: bool) -> Iterator[Step]:
     )
 
 
-def kdf(spec: Spec) -> tuple[str, ...]:
-    """What guessing a key costs, as options of cryptsetup."""
-    memory = f"--pbkdf-memory={spec.argon2_memory_kib}"
-    return ("--pbkdf=argon2id", memory, f"--pbkdf-force-iterations={KDF_ITERATIONS}")
-
-
 def _enrol(spec: Spec) -> Step:
     what = {
         "tpm2": f"the machine's TPM opens it while PCR {'+'.join(map(str, spec.pcrs))} are as now",
@@ -187,39 +178,6 @@ def _enrol(spec: Spec) -> Step:
         begins="enrol",
         ends="enrol",
     )
-
-
-def enrolment(spec: Spec) -> tuple[tuple[str, ...], ...]:
-    """The commands that add what opens the container at boot; the recovery key allows it."""
-    if spec.unlock == "tpm2":
-        pcrs = "+".join(map(str, spec.pcrs))
-        return (
-            (
-                *("systemd-cryptenroll", "--wipe-slot=tpm2", "--tpm2-device=auto"),
-                *(f"--tpm2-pcrs={pcrs}", "--unlock-key-file={key}", spec.device),
-            ),
-        )
-    if spec.unlock == "tang":
-        return (("clevis", "luks", "bind", "-y", "-k", "{key}", "-d", spec.device, *clevis(spec)),)
-    new = f"{config.KEY_FOLDER}/{spec.name}.key"
-    return (
-        (
-            *("cryptsetup", "luksAddKey", "--batch-mode", *kdf(spec), "--key-slot=1"),
-            *("--key-file={key}", spec.device, new),
-        ),
-        (
-            *("cryptsetup", "token", "import", "--json-file={token:landfall-key-file:1}"),
-            spec.device,
-        ),
-    )
-
-
-def clevis(spec: Spec) -> tuple[str, str]:
-    """The pin of clevis and its configuration: any one of the key servers is enough."""
-    servers = [f'{{"url":"{each.url}","thp":"{each.thumbprint}"}}' for each in spec.tang]
-    if len(servers) == 1:
-        return ("tang", servers[0])
-    return ("sss", f'{{"t":1,"pins":{{"tang":[{",".join(servers)}]}}}}')
 
 
 def _escrow() -> Step:
@@ -339,8 +297,11 @@ def _use(
         )
     off = [name for name in units if facts.units.get(name) not in RUNNING]
     touched = [name for name in units if any(path.endswith(f"/{name}") for path in changed)]
-    if off or touched:
-        yield _start(tuple(dict.fromkeys([*off, *touched])))
+    # mdadm's monitor may run already, started by the array itself: it has not read its file.
+    every = anew or config.MDADM in changed
+    started = units if every else tuple(dict.fromkeys([*off, *touched]))
+    if started:
+        yield _start(started)
 
 
 def _write(name: str, files: Mapping[str, str]) -> Step:

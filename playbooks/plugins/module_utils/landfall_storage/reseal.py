@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .facts import Facts, Token
-from .plan import MAKE, Plan, Step, enrolment
+from .plan import MAKE, Plan, Step
 from .refuse import wanted_pcrs
 from .spec import Spec
+from .unlock import enrolment
 
 KINDS = {"tpm2": "systemd-tpm2", "tang": "clevis", "key_file": "landfall-key-file"}
 
