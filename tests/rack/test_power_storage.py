@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,16 +38,18 @@ def cut_when(guest: Guest, playbooks: Playbooks, begun: str) -> None:
         *("--extra-vars", f"@{playbooks.folder / 'given.json'}"),
         ROOT / "playbooks/storage.yml",
     ]
-    env = {"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
     child = subprocess.Popen(
         command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
     def now() -> bool:
         try:
-            return f'"begun": "{begun}"' in guest.run(f"cat {JOURNAL} || true", timeout_s=60)
+            text = guest.run(f"cat {JOURNAL} || true", timeout_s=60)
         except CommandFailed:
             return False
+        found = json.loads(text or "{}")
+        return begun in (found.get("begun"), *found.get("finished", ()))  # or just over
 
     try:
         assert process.wait_until(now, timeout_s=900, interval_s=0.3)
