@@ -22,15 +22,13 @@ pytestmark = [pytest.mark.host, pytest.mark.timeout(900)]
 SCRIPT = """
 import sys
 from pathlib import Path
-from landfall import playbook
 from landfall.cli import main, site
 from landfall.model.environment import Environment
 
 environment = Environment(name="dev", root=Path(sys.argv.pop()))
 site.find = lambda name: environment
-run = playbook.run
-playbook.run = lambda *words, **more: run(*words, **more, tags=["engine", "serving", "gateway"])
-sys.argv = ["landfall", "site", "dev"]
+tags = ["--tags", "engine", "--tags", "serving", "--tags", "gateway"]
+sys.argv = ["landfall", "site", "dev", "site", *tags]
 main.main()
 """
 """The command, in another checkout, and only the part of the site that serves."""

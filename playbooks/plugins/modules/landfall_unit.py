@@ -84,7 +84,8 @@ SERVICES = "/etc/systemd/system"
 ENGINES = f"{SERVICES}/landfall-engine-*.service"
 GATEWAY = "/etc/nginx/nginx.conf"
 GATEWAY_UNIT = f"{SERVICES}/nginx.service.d/landfall.conf"
-FILES = (GATEWAY, GATEWAY_UNIT, f"{SERVICES}/landfall-gateway-keys.service", ENGINES)
+CONTAINERS = f"{SERVICES}/landfall-container-*.service"
+FILES = (GATEWAY, GATEWAY_UNIT, f"{SERVICES}/landfall-gateway-keys.service", ENGINES, CONTAINERS)
 """What ties a unit together. None of these holds a secret."""
 
 LINKS = ("/opt/landfall/current",)
@@ -142,9 +143,9 @@ def shown(unit: dict[str, Any]) -> dict[str, Any]:
 
 
 def stale(module: AnsibleModule) -> list[str]:
-    """Services of engines whose file is younger than they are."""
+    """Services of engines and containers whose file is younger than they are."""
     found = []
-    for path in sorted(glob.glob(ENGINES)):
+    for path in sorted([*glob.glob(ENGINES), *glob.glob(CONTAINERS)]):
         name = os.path.basename(path)
         words = ["systemctl", "show", "--timestamp=unix", "--property=ExecMainStartTimestamp", name]
         _, out, _ = module.run_command(words)
@@ -229,7 +230,7 @@ def _link(path: str, to: str) -> None:
 
 def _waits(module: AnsibleModule, path: str) -> bool:
     """Whether a file is that of a service which does not run."""
-    if not fnmatch.fnmatch(path, ENGINES):
+    if not (fnmatch.fnmatch(path, ENGINES) or fnmatch.fnmatch(path, CONTAINERS)):
         return False
     code, _, _ = module.run_command(["systemctl", "is-active", "--quiet", os.path.basename(path)])
     return bool(code)
