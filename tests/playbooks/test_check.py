@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.playbooks.foreseen import Surprise, outcomes, surprises, unexpected
-from tests.playbooks.several_hosts import Hosts, ask, booted
+from tests.playbooks.several_hosts import Hosts, booted
+from tests.playbooks.traffic import ask
 
 UNFORESEEN = Path(__file__).with_name("unforeseen.yml")
 JSON = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}

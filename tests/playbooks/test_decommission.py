@@ -13,7 +13,8 @@ from playbooks.plugins.filter.landfall_certificate import (
     certificate_page,
     decommission_confirmation,
 )
-from tests.playbooks.several_hosts import Hosts, Traffic, booted
+from tests.playbooks.several_hosts import Hosts, booted
+from tests.playbooks.traffic import Traffic
 
 BODY: dict[str, Any] = {
     "host": "t-1",

@@ -16,7 +16,8 @@ import pytest
 from landfall import process
 from landfall.model.environment import ROOT
 from playbooks.plugins.filter.landfall_rebuilds import engine_rebuilds
-from tests.playbooks.several_hosts import Hosts, Traffic, booted
+from tests.playbooks.several_hosts import Hosts, booted
+from tests.playbooks.traffic import Traffic
 
 BOOTED = "systemctl show --property=UserspaceTimestampMonotonic"
 
