@@ -20,7 +20,10 @@ OURS = {path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.
 HOSTS = {"127.0.0.1", "github.com", "keepachangelog.com", "semver.org"}
 """Where a document may point. Registries are named by nobody: each site has its own."""
 
-SHARED = ("/dev/shm", "/etc/", "/opt/", "/run/", "/usr/", "/var/")
+SHARED = (
+    *("/dev/md", "/dev/mapper", "/dev/nvme", "/dev/shm", "/dev/tpm", "/boot", "/etc/", "/opt/"),
+    *("/proc", "/run/", "/srv/", "/sys", "/tmp", "/usr/", "/var"),
+)
 """Where a Debian host has the same things as any other."""
 
 HTTP = ("/v1", "/health", "/metrics", "/path", "/16", "/22", "/30")

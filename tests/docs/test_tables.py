@@ -235,7 +235,9 @@ def test_what_a_machine_needs_is_what_is_looked_for() -> None:
 def test_every_template_is_on_a_page() -> None:
     named = {code for page in documents() for code in page.code}
     there = {str(path.relative_to(ROOT)) for path in (ROOT / "templates").rglob("*.j2")}
-    assert there - named == set()
+    # What lies below templates/etc/ becomes the file of the same path on a host.
+    told = {each for each in there if not each.startswith("templates/etc/")}
+    assert told - named == set()
 
 
 def test_every_role_is_on_a_page_and_typed() -> None:
