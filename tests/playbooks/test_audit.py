@@ -112,3 +112,7 @@ def test_a_collector_with_another_certificate_gets_nothing(audited: Audited) -> 
         assert arrive(collector, words)
     finally:
         collector.close()
+
+
+def test_a_site_without_a_collector_keeps_its_logs(audited: Audited) -> None:
+    assert audited.host.play("audit", "--check", audit_logs=None).counts["failed"] == 0

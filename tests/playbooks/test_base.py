@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,6 +81,20 @@ def test_check_mode_foresees_the_first_run(based: Based) -> None:
     elapsed = [float(late) - float(early) for early, late in zip(before, after, strict=True)]
     assert abs(elapsed[0] - elapsed[1]) < 2  # nobody has set the clock
     assert based.host.unchanged("pgrep chronyd").returncode != 0
+
+
+def test_a_site_without_services_keeps_what_an_installer_left(based: Based) -> None:
+    none: dict[str, Any] = {
+        "dns": [],
+        "ntp": [],
+        "packages": None,
+        "logs": None,
+        "tang": [],
+        "registry": None,
+    }
+    shown = based.host.play("base", "--check", base_services=none)
+    assert shown.changed == ["base : Write time, names, logs, limits, updates and who becomes root"]
+    assert "-server 10.83.0.1 iburst" in shown.output
 
 
 def test_operators_log_in_with_keys_and_become_root(based: Based) -> None:
