@@ -22,7 +22,7 @@ HOSTS = {"127.0.0.1", "github.com", "keepachangelog.com", "semver.org"}
 
 SHARED = (
     *("/dev/md", "/dev/mapper", "/dev/nvme", "/dev/shm", "/dev/tpm", "/boot", "/etc/", "/opt/"),
-    *("/proc", "/run/", "/srv/", "/sys", "/tmp", "/usr/", "/var"),
+    *("/proc", "/run/", "/srv/data", "/srv/landfall", "/sys", "/tmp", "/usr/", "/var"),
 )
 """Where a Debian host has the same things as any other."""
 
