@@ -102,7 +102,7 @@ def test_what_changes_is_recorded(hard: Server) -> None:
     written = int(hard.says("grep -cE '^-[aw]' /etc/audit/rules.d/50-landfall.rules"))
     assert listed >= written
     hard.says("touch /etc/landfall/canary; rm /etc/landfall/canary; sync; sleep 1")
-    assert "canary" in hard.says("ausearch -k landfall --format raw | tail -20")
+    assert "canary" in hard.says("ausearch --input-logs -k landfall --format raw | tail -20")
 
 
 def test_rules_that_lock_out_are_taken_back(hard: Server) -> None:
