@@ -23,6 +23,10 @@ CLOUD = "cloud"
 """In a flow: the VPC at the other end of the link."""
 
 
+ELSEWHERE = "elsewhere"
+"""In a firewall's counters: every address that no network has."""
+
+
 class Network(Written):
     """One network of a site: `10.64.0.0/24` alone, or with what makes it different.
 
@@ -69,7 +73,10 @@ class Flow(Written):
         if not self.tcp and not self.udp:
             raise ValueError("give tcp or udp ports; a flow without ports lets nothing pass")
         if self.source == self.target != HOSTS:
-            raise ValueError(f"from and to are both {self.source}; that needs no flow")
+            raise ValueError(
+                f"from and to are both {self.source}; between hosts of one network, give hosts "
+                "to hosts"
+            )
         return self
 
 
@@ -91,11 +98,16 @@ class Packages(Written):
 
 
 class LogSink(Written):
-    """Where logs are sent, over TLS (RFC 5425). `ca` is a file below the checkout."""
+    """Where logs are sent, over TLS (RFC 5425).
+
+    `ca` is a file below the checkout; `name` is that of the collector's certificate, where it is
+    not the address.
+    """
 
     address: str
     port: Port = 6514
     ca: str
+    name: str | None = None
 
 
 class Tang(Written):
@@ -134,6 +146,9 @@ class Operator(Written):
 
 def problems_of_flows(flows: tuple[Flow, ...], networks: set[str]) -> Iterator[Problem]:
     """Flows that name no network of the site."""
+    for name in sorted(networks & {HOSTS, CLOUD, ELSEWHERE}):
+        message = f"{name} has a meaning of its own in flows; choose another name"
+        yield Problem(path=f"site.networks.{name}", message=message)
     known = {*networks, HOSTS, CLOUD}
     for index, flow in enumerate(flows):
         for side, name in (("from", flow.source), ("to", flow.target)):
