@@ -31,6 +31,7 @@ SOURCES = (
     "tests",
     "bench",
     "playbooks/plugins",
+    "playbooks/roles",
     "noxfile.py",
     "__main__.py",
 )

@@ -38,7 +38,7 @@ PACKAGES = (
     *("mdadm", "nvme-cli", "smartmontools", "tang", "tpm-udev", "tpm2-tools", "xfsprogs"),
     # hardware, tuning and measuring
     *("dmidecode", "ethtool", "fio", "ipmitool", "iperf3", "irqbalance", "linux-cpupower"),
-    *("lldpd", "mokutil", "numactl", "pciutils", "socat", "tcpdump", "tuned"),
+    *("lldpd", "mokutil", "numactl", "pciutils", "socat", "stress-ng", "tcpdump", "tuned"),
     # link and firewall
     *("charon-systemd", "dnsmasq-base", "frr", "iptables", "libcharon-extra-plugins"),
     *("libstrongswan-extra-plugins", "libstrongswan-standard-plugins", "nftables"),
@@ -46,7 +46,7 @@ PACKAGES = (
     # containers: iptables is what podman's bridge networks call
     *("aardvark-dns", "busybox-static", "crun", "netavark", "podman"),
     # serving and metrics
-    *("curl", "nginx-light", "prometheus-node-exporter", "python3-venv"),
+    *("curl", "nginx-light", "prometheus", "prometheus-node-exporter", "python3-venv"),
 )
 """Debian packages that the roles install: served to every host, baked into emulated ones."""
 

@@ -17,7 +17,17 @@ from rehearsal.virtual import image, snapshot
 
 Progress = Callable[[str], None]
 
-FOR_TESTS = {"nginx": "nginx-light", "pg_ctlcluster": "postgresql"}
+FOR_TESTS = {
+    "crun": "crun",
+    "docker-registry": "docker-registry",
+    "nft": "nftables",
+    "nginx": "nginx-light",
+    "openssl": "openssl",
+    "pg_ctlcluster": "postgresql",
+    "podman": "podman",
+    "promtool": "prometheus",
+    "vtysh": "frr",
+}
 """Programs that only the tests call, and the Debian packages that bring them."""
 
 ACTIONLINT, ACTIONLINT_VERSION = "github.com/rhysd/actionlint", "1.7.7"

@@ -6,6 +6,7 @@ The values are the same whether a playbook is run by hand or by the command.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from landfall.model import release as releases
 from landfall.model import site as sites
 from landfall.model.classification import Classification
 from landfall.model.environment import Environment
+from landfall.model.host import Host
 from landfall.model.parsing import parse, read_yaml
 from landfall.model.release import Share
 from landfall.model.routing import check_classes, destinations, port_of, routes
@@ -65,11 +67,7 @@ def compute(environment: Environment) -> dict[str, object]:
         "landfall_environment": environment.name,
         "landfall_root": str(environment.root),
         "landfall_site": site.model_dump(mode="json", by_alias=True),
-        "landfall_addresses": [
-            str(each.address)
-            for host in fleet.load(environment).values()
-            for each in host.addresses
-        ],
+        **_of_fleet(fleet.load(environment)),
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
         "landfall_routes": [asdict(route) for route in routes(released)],
         "landfall_overflow": _overflow(site),
@@ -86,6 +84,45 @@ def compute(environment: Environment) -> dict[str, object]:
     }
 
 
+MANAGEMENT, STORAGE = "management", "storage"
+"""Networks that have a task of their own: hosts show their numbers in the first, and measure the
+way to one another in the second."""
+
+
+def _of_fleet(hosts: Mapping[str, Host]) -> dict[str, object]:
+    """What roles know of all hosts: addresses, what Prometheus reads, ends of measurements."""
+    watched = {name: _address(host, MANAGEMENT) for name, host in hosts.items()}
+    return {
+        "landfall_addresses": [
+            str(each.address) for host in hosts.values() for each in host.addresses
+        ],
+        "landfall_targets": [
+            {"job": job, "host": name, "address": f"{address}:{port}"}
+            for name, address in watched.items()
+            for job, port in (("node", 9100), ("gpu", 9400))
+            if address and (job == "node" or hosts[name].gpus)
+        ],
+        "landfall_storage_ends": {
+            name: {"address": address, "speed_gbps": speed}
+            for name, host in hosts.items()
+            if (address := _address(host, STORAGE)) and (speed := _speed(host, STORAGE))
+        },
+    }
+
+
+def _address(host: Host, network: str) -> str:
+    """The host's address in a network; "" where it has none."""
+    return next((str(each.address) for each in host.addresses if each.network == network), "")
+
+
+def _speed(host: Host, network: str) -> int | None:
+    """Gbit/s of the port that carries a network, of one port where it is a bond."""
+    carriers = [each.interface for each in host.addresses if each.network == network]
+    members = {bond.name: bond.members[0] for bond in host.bonds}
+    speeds = {nic.name: nic.speed_gbps for nic in host.nics}
+    return next((speeds.get(members.get(each, each)) for each in carriers), None)
+
+
 def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
     """Variables of each host.
 
@@ -100,6 +137,7 @@ def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
     return {
         name: {
             "landfall_host": host.model_dump(mode="json", by_alias=True),
+            "landfall_management": _address(host, MANAGEMENT) or "127.0.0.1",
             "landfall_tunnels": [
                 {"outside": each["cloud_address"], "inside": each["cloud_inside"]}
                 for each in tunnels
