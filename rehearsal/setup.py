@@ -18,6 +18,7 @@ from rehearsal.virtual import image, snapshot
 Progress = Callable[[str], None]
 
 FOR_TESTS = {
+    "busybox": "busybox-static",
     "crun": "crun",
     "docker-registry": "docker-registry",
     "nft": "nftables",
