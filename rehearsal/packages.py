@@ -40,8 +40,9 @@ PACKAGES = (
     *("dmidecode", "ethtool", "fio", "ipmitool", "iperf3", "irqbalance", "linux-cpupower"),
     *("lldpd", "mokutil", "numactl", "pciutils", "socat", "stress-ng", "tcpdump", "tuned"),
     # link and firewall
-    *("charon-systemd", "dnsmasq-base", "frr", "iptables", "libcharon-extra-plugins"),
-    *("libstrongswan-extra-plugins", "libstrongswan-standard-plugins", "nftables"),
+    *("charon-systemd", "dnsmasq-base", "frr", "frr-pythontools", "iptables"),
+    *("libcharon-extra-plugins", "libstrongswan-extra-plugins"),
+    *("libstrongswan-standard-plugins", "nftables"),
     *("strongswan-swanctl", "unbound"),
     # containers: iptables is what podman's bridge networks call
     *("aardvark-dns", "busybox-static", "crun", "netavark", "podman"),
