@@ -85,7 +85,7 @@ def test_cut_while_it_is_rebuilt(guest: Guest, playbooks: Playbooks) -> None:
     spare = HARDWARE.spare
     assert spare is not None
     guest.plug(spare, bay=1)
-    members = [spare if each is failed else each for each in HARDWARE.disks]
+    members = [spare if each.serial == failed.serial else each for each in HARDWARE.disks]
     speed = "echo 2000 > /proc/sys/dev/raid/speed_limit_max"
     guest.run(
         f"{speed}; D=$(lsblk -dnpo NAME,SERIAL | awk '$2 == \"{spare.serial}\" {{print $1}}')"

@@ -61,7 +61,7 @@ def test_a_pulled_disk_loses_nothing_and_is_replaced(guest: Guest, playbooks: Pl
         failed = guest.pull(1)
     assert disks.state(guest)["degraded"] == "1"
     guest.plug(spare, bay=1)
-    members = [spare if each is failed else each for each in HARDWARE.disks]
+    members = [spare if each.serial == failed.serial else each for each in HARDWARE.disks]
     assert spare in members
     given = disks.values(playbooks.folder)
     refused = playbooks.play(
