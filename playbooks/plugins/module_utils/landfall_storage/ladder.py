@@ -67,10 +67,10 @@ def one_device(
         yield from _as_promised(disk, promise.size_gb, promise.model, field)
 
 
-def _as_promised(disk: Disk, size_gb: int, model: str, field: str) -> Iterator[str]:
+def _as_promised(disk: Disk, size_gb: float, model: str, field: str) -> Iterator[str]:
     gb = disk.size_bytes / 1e9
     if abs(gb - size_gb) > TOLERANCE_GB + TOLERANCE * size_gb:
-        yield f"{field}: {disk.serial} has {gb:.1f} GB, the inventory promises {size_gb}"
+        yield f"{field}: {disk.serial} has {gb:.1f} GB, the inventory promises {size_gb:g}"
     if model and disk.model != model:
         yield f"{field}: {disk.serial} is a {disk.model}, the inventory promises a {model}"
 

@@ -12,7 +12,7 @@ class Promise:
     """A disk as the inventory promises it. Size in GB (10^9 bytes)."""
 
     serial: str
-    size_gb: int
+    size_gb: float
     model: str
 
 
@@ -111,7 +111,7 @@ ARRAY_OPTIONS: dict[str, Any] = {
 
 DISK_OPTIONS: dict[str, Any] = {
     "serial": {"type": "str", "required": True},
-    "size_gb": {"type": "int", "required": True},
+    "size_gb": {"type": "float", "required": True},
     "model": {"type": "str"},
     "numa_node": {"type": "int"},
     "pcie_width": {"type": "int"},
