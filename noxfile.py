@@ -129,7 +129,7 @@ def matrix(session: nox.Session) -> None:
 
 @nox.session
 def rack(session: nox.Session) -> None:
-    """Emulated servers with real RAID, encryption, bonds and power cuts; `-- short` is CI's form."""
+    """Emulated servers: real RAID, encryption, bonds, power cuts; `-- short` is CI's form."""
     install(session)
     words = list(session.posargs)
     short = words[:1] == ["short"]

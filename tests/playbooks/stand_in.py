@@ -29,7 +29,8 @@ for name in ("plan", "source", "out"):
 commands.add_parser("facts")
 asked = parser.parse_args()
 if len(vars(asked)) == 0:
-    print(json.dumps({"machine": "x86_64", "isa": [], "gpus": [], "packages": {"stand-in": "BACKEND"}}))
+    packages = {"stand-in": "BACKEND"}
+    print(json.dumps({"machine": "x86_64", "isa": [], "gpus": [], "packages": packages}))
     sys.exit()
 if hasattr(asked, "out"):
     asked.out.mkdir()

@@ -1,0 +1,210 @@
+"""From a bare server to an answered request by one command, and again after the power went.
+
+The cloud, the package mirror and the secrets manager are gone when the power comes back: what the
+server needs to unlock its disks, verify its engine and answer is its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from landfall import process
+from rehearsal.virtual.guest import Guest
+from rehearsal.virtual.hardware import bay_node, server
+from rehearsal.virtual.machine import SERVICES_ADDRESS
+from rehearsal.virtual.rack import PACKAGE_PORT, VirtualRack
+from tests.rack import checkout as checkouts
+from tests.rack import disks
+from tests.rack.checkout import Checkout
+from tests.rack.conftest import Boot
+
+pytestmark = [pytest.mark.rack, pytest.mark.timeout(3600)]
+
+HARDWARE = server("life-1", number=0x41, disk_mib=1024, tpm=True, volatile_caches=True)
+ADDRESS, ROUTER = "10.77.32.11", "10.77.32.254"
+KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456789abcde"}
+
+SITE: dict[str, Any] = {
+    "name": "rack",
+    "networks": {
+        "management": "10.0.2.0/24",
+        "serving": {"range": "10.77.32.0/24", "vlan": 132, "mtu": 9000, "gateway": ROUTER},
+    },
+    "flows": [
+        {"from": "management", "to": "hosts", "tcp": [22], "why": "Ansible"},
+        {"from": "serving", "to": "hosts", "tcp": [8080], "why": "requests"},
+        {"from": "hosts", "to": "management", "tcp": [PACKAGE_PORT], "why": "packages and wheels"},
+    ],
+    "services": {"packages": {"url": f"http://{SERVICES_ADDRESS}:{PACKAGE_PORT}/apt/"}},
+    "escrow": "escrow.pem",
+    "edges": [
+        {
+            "name": "edge-a",
+            "address": "198.51.100.10",
+            "asn": 65010,
+            "inside": ["169.254.10.0/30", "169.254.11.0/30"],
+        }
+    ],
+    "link": {},
+    "tenants": [
+        {"name": name, "classification": level, "key_secret": f"test/{name}"}
+        for name, level in (("clinic", "restricted"), ("website", "public"))
+    ],
+}
+
+HOST: dict[str, Any] = {
+    "cpu": {
+        "model": "Intel(R) Xeon(R) Platinum 8368 CPU @ 2.40GHz",
+        "sockets": 2,
+        "numa_nodes": 2,
+        "min_cores": 2,
+    },
+    "memory_gib": {"min": 2},
+    "os": {"distribution": "Debian", "release": "12", "kernel": "6.1"},
+    "nics": [
+        {"name": "mgmt0", "mac": "52:54:00:00:00:10", "zone": "management"},
+        *(
+            {"name": f"data{n}", "mac": nic.mac, "speed_gbps": 25, "numa_node": 0, "mtu": 9000}
+            for n, nic in enumerate(HARDWARE.nics)
+        ),
+    ],
+    "bonds": [{"name": "bond0", "members": ["data0", "data1"], "mtu": 9000}],
+    "addresses": [
+        {"network": "management", "interface": "mgmt0", "address": "10.0.2.15"},
+        {"network": "serving", "interface": "bond0", "address": ADDRESS},
+    ],
+    "disks": [
+        {
+            "serial": disk.serial,
+            "size_gb": disk.size_mib * 2**20 / 1e9,
+            "numa_node": bay_node(bay),
+        }
+        for bay, disk in enumerate(HARDWARE.disks)
+    ],
+    "array": {
+        "members": [disk.serial for disk in HARDWARE.disks],
+        "unlock": "tpm2",
+        "argon2_memory_kib": 65536,
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Daemon]:
+    """A stand-in for Secrets Manager with the tenants' keys; a test may end it."""
+    folder = tmp_path_factory.mktemp("secrets")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    program = Path(sys.executable).with_name("moto_server")
+    record = folder / "moto.json"
+    daemon = process.spawn(
+        [program, "-H", "127.0.0.1", "-p", str(port)],
+        name=f"http://127.0.0.1:{port}",
+        record=record,
+        log=folder / "moto.log",
+    )
+
+    def listens() -> bool:
+        with socket.socket() as tried:
+            return tried.connect_ex(("127.0.0.1", port)) == 0
+
+    assert process.wait_until(listens, timeout_s=120)
+    account = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    client = boto3.client(
+        "secretsmanager", endpoint_url=daemon.name, region_name="eu-central-1", **account
+    )
+    for tenant, key in KEYS.items():
+        client.create_secret(Name=f"test/{tenant}", SecretString=key)
+    yield daemon
+    process.stop(record)
+
+
+@pytest.fixture(scope="module")
+def guest(boot: Boot, rack: VirtualRack) -> Guest:
+    made = boot(HARDWARE)
+    rack.switch.address("life", f"{ROUTER}/24", vlan=132)
+    return made
+
+
+@pytest.fixture(scope="module")
+def checkout(
+    rack: VirtualRack,
+    guest: Guest,
+    secrets: process.Daemon,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Checkout:
+    made = checkouts.make(tmp_path_factory.mktemp("life") / "checkout", rack, secrets.name)
+    disks.certificate(made.root)
+    # An emulated server measures nothing that a burn-in's thresholds could judge.
+    made.inventory({guest: HOST}, SITE, {"network_managed": True, "burnin_required": False})
+    made.release("first")
+    return made
+
+
+def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
+    """A prompt through the gateway, from the serving network."""
+    body = {"model": "tiny-lm", "messages": [{"role": "user", "content": "hello"}]}
+    said = rack.inside(
+        *("curl", "-sS", "--max-time", "20", "-H", f"Authorization: Bearer {KEYS[tenant]}"),
+        *("-H", "Content-Type: application/json", "-d", json.dumps(body)),
+        f"http://{ADDRESS}:8080/v1/chat/completions",
+        check=False,
+    )
+    return json.loads(said) if said.startswith("{") else said
+
+
+def serves(rack: VirtualRack) -> bool:
+    found = ask(rack)
+    return isinstance(found, dict) and found.get("model") == "first"
+
+
+def test_one_command_brings_a_bare_server_to_serve(
+    checkout: Checkout, guest: Guest, rack: VirtualRack
+) -> None:
+    assert guest.run("cat /proc/mdstat").count("active") == 0
+    checkout.landfall("site", "dev")
+    assert ask(rack) == {"model": "first", "classification": "restricted"}
+    assert "Number of ports: 2" in guest.run("cat /proc/net/bonding/bond0")
+    assert guest.run("findmnt -no SOURCE /srv/data").strip() == "/dev/mapper/data"
+    assert ask(rack, "website")["classification"] == "public"
+
+
+def test_a_second_run_changes_nothing_and_says_so(checkout: Checkout) -> None:
+    done = checkout.landfall("site", "dev", "--json")
+    assert done.json["changed"] == 0
+    assert re.search(r"0 of \d+ tasks changed something", done.stderr)
+
+
+def test_alone_and_without_power_it_comes_back_by_itself(
+    checkout: Checkout, guest: Guest, rack: VirtualRack, secrets: process.Daemon
+) -> None:
+    process.stop(rack.state / "daemons/packages.json")
+    os.kill(secrets.pid, 9)
+    guest.cut_power()
+    began = time.monotonic()
+    guest.boot()
+    assert process.wait_until(lambda: serves(rack), timeout_s=600, interval_s=2)
+    print(f"answers {time.monotonic() - began:.0f} s after the power came back")
+    assert guest.run("findmnt -no SOURCE /srv/data").strip() == "/dev/mapper/data"
+    assert "tpm2" in guest.run("cat /etc/crypttab")
+    assert ask(rack) == {"model": "first", "classification": "restricted"}
+    assert status_with_a_wrong_key(rack) == "401"
+
+
+def status_with_a_wrong_key(rack: VirtualRack) -> str:
+    return rack.inside(
+        *("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20"),
+        *("-H", "Authorization: Bearer wrong-key-0123456789abcdef", "-d", "{}"),
+        f"http://{ADDRESS}:8080/v1/chat/completions",
+    )
