@@ -89,6 +89,9 @@ def setup(session: nox.Session) -> None:
 WITH_REAL_PARTS = "engine or services or host or slow"
 BY_MATRIX = "matrix or cloud"
 ELSEWHERE = f"{BY_MATRIX} or rack"
+SITE_HALF = ("tests/playbooks", "tests/cli/test_interrupt.py")
+"""Tests of roles and playbooks on booted hosts; they have a session of their own."""
+
 DIST = {"matrix": "worksteal", "cloud": "loadfile"}
 
 
@@ -113,7 +116,17 @@ def tests(session: nox.Session) -> None:
         "--durations=10",
         "-m",
         f"({WITH_REAL_PARTS}) and not ({ELSEWHERE})",
+        *(f"--ignore={path}" for path in SITE_HALF),
     )
+
+
+@nox.session
+def site(session: nox.Session) -> None:
+    """The site half on booted hosts: every role, upgrades, backups, and what goes wrong."""
+    install(session)
+    run(session, "landfall", "doctor", "--fix")
+    options = ("-q", "-n", "2", "--dist", "loadfile", "--durations=10")
+    run(session, "pytest", *options, "-m", WITH_REAL_PARTS, *(session.posargs or SITE_HALF))
 
 
 @nox.session
