@@ -243,10 +243,13 @@ def _raise_failures(ended: Run) -> None:
             f"{', '.join(lost)} did not answer\n" + "\n".join(dict.fromkeys(reasons)),
             hint="landfall status shows what runs; landfall up boots the rehearsal's hosts",
         )
+    # Of a loop the items say what went wrong; its summary says that something did.
     failed = [
         each
         for each in ended.results
-        if each.event == "runner_on_failed" and not each.result.get("ignore_errors")
+        if each.event in {"runner_on_failed", "runner_item_on_failed"}
+        and not each.result.get("ignore_errors")
+        and not ("results" in each.result and not each.item)
     ]
     if any(words.get("failures") for words in ended.counts.values()):
         lines = [f"{each.host}: {each.task}\n{each.message}" for each in failed]
