@@ -47,6 +47,7 @@ import argparse, http.server, json, os, pathlib, socket
 parser = argparse.ArgumentParser()
 for name in "engine signature public-key host port name slots max-queue drain-s".split():
     parser.add_argument(f"--{name}", required=True)
+parser.add_argument("--max-new-tokens")
 asked = parser.parse_args()
 model = (pathlib.Path(asked.engine) / "model").read_text()
 
