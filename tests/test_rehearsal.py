@@ -41,6 +41,9 @@ from rehearsal.services import Ports, Services
 pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(600)]
 
 SSH, GATEWAY = 22131, 28180
+PREFIX = "10.89.7."
+"""Of the addresses of a rack of its own."""
+
 HOST = RackHost(name="rack-1", address="10.89.7.11")
 STEPS = 60
 TENANTS = {"clinic": "restricted", "website": "public"}
@@ -88,6 +91,8 @@ def checkout(folder: Path) -> Environment:
     hosts.write_text(hosts.read_text().replace("22011", str(SSH)))
     promised = folder / "inventories/dev/host_vars/rack-1.yml"
     promised.write_text(promised.read_text().replace("02:00:0a:58:00:0b", HOST.mac))
+    for path in (promised, folder / "inventories/dev/group_vars/all/site.yml"):
+        path.write_text(path.read_text().replace("10.88.0.", PREFIX))
     return Environment(name="dev", root=folder)
 
 
