@@ -156,7 +156,8 @@ def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
     """A prompt through the gateway, from the serving network."""
     body = {"model": "tiny-lm", "messages": [{"role": "user", "content": "hello"}]}
     said = rack.inside(
-        *("curl", "-sS", "--max-time", "20", "-H", f"Authorization: Bearer {KEYS[tenant]}"),
+        *("curl", "-sS", "--stderr", "-", "--max-time", "20"),
+        *("-H", f"Authorization: Bearer {KEYS[tenant]}"),
         *("-H", "Content-Type: application/json", "-d", json.dumps(body)),
         f"http://{ADDRESS}:8080/v1/chat/completions",
         check=False,
@@ -174,6 +175,7 @@ def test_one_command_brings_a_bare_server_to_serve(
 ) -> None:
     assert guest.run("cat /proc/mdstat").count("active") == 0
     checkout.landfall("site", "dev")
+    process.wait_until(lambda: serves(rack), timeout_s=60, interval_s=2)
     assert ask(rack) == {"model": "first", "classification": "restricted"}
     assert "Number of ports: 2" in guest.run("cat /proc/net/bonding/bond0")
     assert guest.run("findmnt -no SOURCE /srv/data").strip() == "/dev/mapper/data"
