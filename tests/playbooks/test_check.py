@@ -81,7 +81,8 @@ def test_check_mode_foresees_the_first_run(hosts: Hosts) -> None:
     assert hosts.ssh("t-1", listing) == before
     happened = outcomes(hosts.play("site.yml", env=JSON).output)
     allowed = yaml.safe_load(UNFORESEEN.read_text())
-    assert unexpected(surprises(outcomes(plan), happened), allowed) == []
+    found = unexpected(surprises(outcomes(plan), happened), allowed)
+    assert found == [], "\n".join(found)
     assert sum(each != "nothing" for each in happened.values()) > 10
     again = hosts.play("check.yml", "--check", env=JSON).output
     assert "PLAN t-1: 0 would change" in again
