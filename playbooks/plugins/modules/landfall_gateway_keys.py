@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.landfall_systemd_creds import decrypt, encrypt
 
 DOCUMENTATION = r"""
 module: landfall_gateway_keys
@@ -79,30 +78,6 @@ def layout(keys: dict[str, Any]) -> str:
 def tenants_of(text: str) -> list[str]:
     """The tenants that laid out keys belong to."""
     return sorted(line.rstrip(";").rsplit(" ", 1)[1] for line in text.splitlines() if line)
-
-
-def decrypt(module: AnsibleModule, path: str, name: str) -> str | None:
-    """The content of the credential, or None where it is not there or not this host's."""
-    if not os.path.exists(path):
-        return None
-    command = ["systemd-creds", "decrypt", f"--name={name}", path, "-"]
-    code, out, _ = module.run_command(command)
-    return str(out) if code == 0 else None
-
-
-def encrypt(module: AnsibleModule, path: str, name: str, text: str) -> None:
-    """Write the credential anew, whole or not at all. The content goes through a pipe."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    handle, partial = tempfile.mkstemp(prefix=".landfall-", dir=folder)
-    os.close(handle)
-    os.unlink(partial)
-    command = ["systemd-creds", "encrypt", "--with-key=host", f"--name={name}", "-", partial]
-    code, _, error = module.run_command(command, data=text, binary_data=True)
-    if code != 0:
-        module.fail_json(msg=f"systemd-creds encrypt failed: {error.strip()}")
-    os.chmod(partial, 0o600)
-    os.replace(partial, path)
 
 
 def main() -> None:
