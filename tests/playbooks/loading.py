@@ -7,6 +7,20 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import ansible.module_utils
+
+from landfall.model.environment import ROOT
+
+PLUGINS = ROOT / "playbooks/plugins"
+
+# Where Ansible finds what modules share; see ansible.cfg.
+ansible.module_utils.__path__.append(str(PLUGINS / "module_utils"))
+
+
+def plugin(kind: str, name: str) -> ModuleType:
+    """A plugin of `playbooks/plugins/`, by its kind and name."""
+    return load(PLUGINS / kind / f"{name}.py")
+
 
 def load(path: Path) -> ModuleType:
     """The module in a file; dataclasses need it to be registered by its name."""

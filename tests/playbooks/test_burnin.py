@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib.util
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,22 +14,14 @@ from hypothesis import strategies as st
 
 from landfall.model import burnin
 from landfall.model.environment import ROOT
+from tests.playbooks.loading import load
 
 RECORDED = Path(__file__).parent / "recorded"
 FILE = ROOT / "playbooks/roles/burnin/files/landfall_burnin.py"
 WHEN = "2026-11-21T18:00:00Z"
 
 
-def load(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-program = load(FILE)
+program: Any = load(FILE)
 filters = load(ROOT / "playbooks/plugins/filter/landfall_burnin.py").FilterModule().filters()
 
 HARDWARE: dict[str, Any] = {

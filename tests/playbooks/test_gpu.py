@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from landfall.model import gpu as model
 from landfall.model.environment import ROOT
 from landfall.model.host import Gpu
 from tests.playbooks import stand_in_smi
+from tests.playbooks.loading import load
 
 RECORDED = Path(__file__).parent / "recorded"
 FILE = ROOT / "playbooks/roles/gpu/files/landfall_gpu.py"
@@ -25,17 +24,7 @@ VERSION = "580.95.05"
 OPENED = f"NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  {VERSION}  Release Build\n"
 
 
-def load() -> Any:
-    spec = importlib.util.spec_from_file_location("landfall_gpu", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["landfall_gpu"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-gpu_program = load()
+gpu_program: Any = load(FILE)
 
 
 class Machine:

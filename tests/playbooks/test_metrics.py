@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,21 +15,13 @@ from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import packages
 from tests.playbooks import stand_in_packages
+from tests.playbooks.loading import load
 from tests.playbooks.one_host import OneHost, booted
 
 FILE = ROOT / "playbooks/roles/metrics/files/landfall_metrics.py"
 
 
-def load() -> Any:
-    spec = importlib.util.spec_from_file_location("landfall_metrics", FILE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-program = load()
+program: Any = load(FILE)
 
 
 def line(route: str = "tiny-lm", status: int = 200, seconds: float = 0.3, end: str = "OK") -> str:

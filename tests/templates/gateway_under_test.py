@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 import json
 import os
 import socket
@@ -17,21 +16,16 @@ from typing import Any
 import yaml
 
 from landfall import process, render
+from tests.playbooks.loading import plugin
 
 HERE = Path(__file__).parent
 VALUES: dict[str, Any] = yaml.safe_load((HERE / "gateway.yml").read_text())
-MODULES = HERE.parent.parent / "playbooks/plugins/modules"
 
 KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456789abcde"}
 
 
 def module(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, MODULES / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
-    return loaded
+    return plugin("modules", name)
 
 
 def free_port() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 import yaml
 
 from landfall import process, render
-from landfall.model.environment import ROOT
+from tests.playbooks.loading import plugin
 
 HERE = Path(__file__).parent / "prometheus"
 RULES = sorted(path.name for path in (render.TEMPLATES / "prometheus/rules").glob("*.yml.j2"))
@@ -19,13 +18,7 @@ TESTED = sorted(path.name for path in HERE.glob("*.yml"))
 
 
 def filters(name: str) -> Any:
-    path = ROOT / f"playbooks/plugins/filter/{name}.py"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.FilterModule().filters()
+    return plugin("filter", name).FilterModule().filters()
 
 
 VALUES = {

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.playbooks.plugins.loaded import plugin
+from tests.playbooks.loading import plugin
 
 hardware = plugin("modules", "landfall_hardware")
 

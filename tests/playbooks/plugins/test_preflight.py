@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from landfall.model.host import Host
-from tests.playbooks.plugins.loaded import plugin
+from tests.playbooks.loading import plugin
 
 preflight = plugin("filter", "landfall_preflight")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from playbooks.plugins.module_utils.landfall_storage import erase
 from playbooks.plugins.module_utils.landfall_storage.facts import Filesystem
 from playbooks.plugins.module_utils.landfall_storage.ladder import confirmation
 from playbooks.plugins.module_utils.landfall_storage.run import Failed
+from tests.playbooks.loading import load
 from tests.playbooks.storage import given
 
 XFS = Filesystem(kind="xfs", uuid=given.XFS, mounted_at="/srv/data", options=())
@@ -24,12 +24,7 @@ PROGRAM = ROOT / "playbooks/roles/storage/files/storage_watch.py"
 
 @pytest.fixture(scope="module")
 def watch() -> Any:
-    found = importlib.util.spec_from_file_location("storage_watch", PROGRAM)
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
+    return load(PROGRAM)
 
 
 EMULATED = {"critical_warning": 0, "temperature": 323, "avail_spare": 0, "spare_thresh": 0}
