@@ -35,7 +35,8 @@ def load(environment: Environment) -> dict[str, Host]:
 
 
 def _host(name: str, host: Host, site: Site) -> Iterator[Problem]:
-    for path, message in chain(_ports(host), _bonds(host), _addresses(host, site), _array(host)):
+    found = chain(_ports(host), _bonds(host), _addresses(host, site), _array(host, site))
+    for path, message in found:
         yield Problem(path=f"host_vars/{name}.yml: host.{path}", message=message)
 
 
@@ -96,9 +97,11 @@ def _addresses(host: Host, site: Site) -> Iterator[tuple[str, str]]:
             yield f"{path}.interface", message
 
 
-def _array(host: Host) -> Iterator[tuple[str, str]]:
+def _array(host: Host, site: Site) -> Iterator[tuple[str, str]]:
     if host.array is None:
         return
+    if site.escrow is None:
+        yield "array", "its recovery key is encrypted to site.escrow, which names no certificate"
     disks = {disk.serial: disk for disk in host.disks}
     for field in ("members", "spares"):
         for serial in getattr(host.array, field):

@@ -169,6 +169,7 @@ def load(environment: Environment) -> Site:
         *_link_ends(site),
         *problems_of_flows(site.flows, set(site.networks)),
         *problems_of_vlans(dict(site.networks)),
+        *_escrow(site, environment),
     ]
     if problems:
         raise InvalidInput(source, problems)
@@ -179,6 +180,18 @@ def _overlaps(site: Site) -> Iterator[Problem]:
     for (path, network), (other_path, other) in combinations(site.address_ranges(), 2):
         if network.overlaps(other):
             yield Problem(path=other_path, message=f"{other} overlaps {network} of {path}")
+
+
+def _escrow(site: Site, environment: Environment) -> Iterator[Problem]:
+    """What a certificate must not be; whether it is one, whoever encrypts to it sees."""
+    if site.escrow is None:
+        return
+    path = environment.root / site.escrow
+    if not path.is_file():
+        yield Problem(path="site.escrow", message=f"no file {site.escrow} below the checkout")
+    elif b"PRIVATE KEY" in path.read_bytes():
+        message = f"{site.escrow} holds a private key; keep that in a safe, and the certificate here"
+        yield Problem(path="site.escrow", message=message)
 
 
 def _link_ends(site: Site) -> Iterator[Problem]:

@@ -55,6 +55,16 @@ def told(environment: Environment) -> list[str]:
     return [str(each) for each in caught.value.problems]
 
 
+@pytest.fixture
+def dev(dev: Environment) -> Environment:
+    """The environment dev, of a site whose disks have an escrow."""
+    (dev.root / "escrow.pem").write_text("-----BEGIN CERTIFICATE-----")
+    site = yaml.safe_load(dev.site_file.read_text())
+    site["site"]["escrow"] = "escrow.pem"
+    dev.site_file.write_text(yaml.safe_dump(site))
+    return dev
+
+
 def test_hosts_that_fit_are_loaded(dev: Environment) -> None:
     write(dev, "one", HOST)
     assert fleet.load(dev)["one"].array
@@ -64,6 +74,15 @@ def test_hosts_that_fit_are_loaded(dev: Environment) -> None:
 def test_what_does_not_fit_is_named(dev: Environment, case: dict[str, Any]) -> None:
     write(dev, "one", changed(HOST, case["path"], case["value"]))
     assert f"host_vars/one.yml: {case['says']}" in told(dev)
+
+
+def test_an_array_without_an_escrow(dev: Environment) -> None:
+    dev.site_file.write_text(dev.site_file.read_text().replace("escrow: escrow.pem", "escrow: null"))
+    write(dev, "one", HOST)
+    assert told(dev) == [
+        "host_vars/one.yml: host.array: its recovery key is encrypted to site.escrow, "
+        "which names no certificate"
+    ]
 
 
 def test_one_disk_in_two_hosts_and_all_else_that_is_unique(dev: Environment) -> None:

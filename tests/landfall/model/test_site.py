@@ -94,6 +94,12 @@ CASES: list[tuple[str, Edit, str, str]] = [
         "site.tenants",
         "clinic appears twice",
     ),
+    (
+        "an escrow that is not there",
+        lambda s: s.update(escrow="escrow.pem"),
+        "site.escrow",
+        "no file escrow.pem below the checkout",
+    ),
 ]
 
 
@@ -103,6 +109,12 @@ CASES: list[tuple[str, Edit, str, str]] = [
 def test_bad_sites(dev: Environment, edit: Edit, path: str, message: str) -> None:
     written(dev, edit)
     assert problems(dev).get(path) == message
+
+
+def test_an_escrow_with_its_private_key(dev: Environment) -> None:
+    (dev.root / "escrow.pem").write_text("-----BEGIN RSA PRIVATE KEY-----")
+    written(dev, lambda s: s.update(escrow="escrow.pem"))
+    assert "holds a private key" in problems(dev)["site.escrow"]
 
 
 def test_all_problems_at_once(dev: Environment) -> None:
