@@ -9,10 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.playbooks import links
+from tests.playbooks.loading import plugin
 
-FILE_SET = links.module("plugins/modules/landfall_file_set.py")
+FILES: Any = plugin("modules", "landfall_files")
 ME = pwd.getpwuid(os.getuid()).pw_name
+
+
+class Stopped(Exception):
+    """What the module ends with where it fails."""
 
 
 @pytest.fixture
@@ -21,28 +25,37 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(files: list[dict[str, Any]], *, only: tuple[str, ...] = (), check: bool = False) -> Any:
         result: dict[str, Any] = {}
+        defaults = {name: each.get("default") for name, each in FILES.FILE.items()}
 
         class Module:
             def __init__(self, **_: Any) -> None:
-                self.params = {"files": files, "only": list(only)}
+                self.params = {"files": [defaults | each for each in files], "only": list(only)}
                 self.check_mode = check
+
+            def run_command(self, argv: list[str]) -> tuple[int, str, str]:
+                wrong = "wrong" in Path(argv[-1]).read_text()
+                return int(wrong), "", f"{argv[-1]}: not right" if wrong else ""
+
+            def fail_json(self, msg: str) -> None:
+                raise Stopped(msg)
 
             def exit_json(self, **told: Any) -> None:
                 result.update(told)
 
-        monkeypatch.setattr(FILE_SET, "AnsibleModule", Module)
-        FILE_SET.main()
+        monkeypatch.setattr(FILES, "AnsibleModule", Module)
+        FILES.main()
         return result
 
     return run
 
 
-def test_files_are_written_once(tmp_path: Path, run: Any) -> None:
-    files = [{"path": str(tmp_path / "new/a.conf"), "content": "a\n", "mode": "0640"}]
+def test_files_are_written_once_with_their_folders(tmp_path: Path, run: Any) -> None:
+    files = [{"path": str(tmp_path / "some.d/a.conf"), "content": "a\n", "mode": "0640"}]
     first = run(files)
     assert first["written"] == [files[0]["path"]]
-    assert (tmp_path / "new/a.conf").read_text() == "a\n"
-    assert (tmp_path / "new/a.conf").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "some.d/a.conf").read_text() == "a\n"
+    assert (tmp_path / "some.d/a.conf").stat().st_mode & 0o777 == 0o640
+    assert os.listdir(tmp_path / "some.d") == ["a.conf"]
     assert first["diff"][0]["after"] == "a\n"
     assert run(files)["changed"] is False
 
@@ -53,6 +66,31 @@ def test_another_text_or_mode_is_a_change(tmp_path: Path, run: Any, change: dict
     run([wanted])
     assert run([{**wanted, **change}])["written"] == [wanted["path"]]
     assert run([{**wanted, **change}])["changed"] is False
+
+
+def test_an_owner_that_only_a_package_will_bring_is_a_change(tmp_path: Path, run: Any) -> None:
+    wanted = {"path": str(tmp_path / "a.conf"), "content": "a\n"}
+    run([wanted])
+    later = {**wanted, "owner": "no-such-user"}
+    assert run([later], check=True)["written"] == [wanted["path"]]
+    with pytest.raises(KeyError):
+        run([later])
+    assert os.listdir(tmp_path) == ["a.conf"]
+
+
+def test_a_link_is_replaced_and_what_it_led_to_stays(tmp_path: Path, run: Any) -> None:
+    there, path = tmp_path / "stub", tmp_path / "resolv.conf"
+    there.write_text("ours")
+    path.symlink_to(there)
+    assert run([{"path": str(path), "content": "ours"}])["changed"] is True
+    assert not path.is_symlink()
+    assert (path.read_text(), there.read_text()) == ("ours", "ours")
+
+
+def test_an_unfinished_write_of_before_is_no_obstacle(tmp_path: Path, run: Any) -> None:
+    (tmp_path / ".file.part").write_text("half")
+    run([{"path": str(tmp_path / "file"), "content": "whole"}])
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_what_is_not_of_the_set_is_removed_where_only_the_set_may_stand(
@@ -74,6 +112,16 @@ def test_a_dry_run_tells_and_touches_nothing(tmp_path: Path, run: Any) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["05-ours-old"]
 
 
+def test_where_one_file_is_wrong_none_is_written(tmp_path: Path, run: Any) -> None:
+    files = [
+        {"path": str(tmp_path / name), "content": name, "validate": ["check"]}
+        for name in ("right", "wrong")
+    ]
+    with pytest.raises(Stopped, match=f"nothing was written: {tmp_path}/wrong: .*not right"):
+        run(files)
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_no_remains(
     tmp_path: Path, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +131,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_remains(
     def fail(*_: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr(FILE_SET.os, "replace", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     with pytest.raises(OSError, match="no space left"):
         run([{**wanted, "content": "b\n"}])
     assert [path.name for path in tmp_path.iterdir()] == ["a.conf"]
