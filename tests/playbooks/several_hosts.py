@@ -30,45 +30,6 @@ from tests.playbooks.traffic import KEY, ask
 
 SUBNET = "10.66"
 MAC_OF_DEV = "02:00:0a:58:00:0b"
-SERVE = """
-import argparse, http.server, json, os, pathlib, re, socket, time
-parser = argparse.ArgumentParser()
-for name in "engine signature public-key host port name slots max-queue drain-s".split():
-    parser.add_argument(f"--{name}", required=True)
-parser.add_argument("--max-new-tokens")
-asked = parser.parse_args()
-model = (pathlib.Path(asked.engine) / "model").read_text()
-
-class Answer(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        wait = re.search("wait ([0-9.]+)", body)
-        time.sleep(float(wait[1]) if wait else 0)
-        broken = body and model.startswith("bad")
-        choices = [{"message": {"role": "assistant", "content": f"I am {model}."}}]
-        text = json.dumps({"model": model, "choices": [] if broken else choices}).encode()
-        self.send_response(500 if broken else 200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_POST = do_GET
-
-server = http.server.ThreadingHTTPServer((asked.host, int(asked.port)), Answer)
-
-def tell(text):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-        channel.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
-        channel.send(text)
-
-tell(b"READY=1")
-server.service_actions = lambda: tell(b"WATCHDOG=1")
-server.serve_forever()
-"""
-"""Answers as an engine does; one whose model begins with "bad" is ready and answers nothing."""
 
 
 @dataclass
@@ -319,7 +280,7 @@ def booted(folder: Path, names: Sequence[str] = ("t-1", "t-2")) -> Iterator[Host
     reached = {name: {"ansible_host": "127.0.0.1", "ansible_port": ssh[name]} for name in names}
     checkout.make(reached, common)
     wheels = folder / "wheelhouse"
-    digest = stand_in.wheelhouse(wheels, SERVE)
+    digest = stand_in.wheelhouse(wheels)
     with secrets(folder) as url:
         services = {"endpoint": url, "region": "eu-central-1"}
         checkout.environment.services_file.write_text(json.dumps(services))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import textwrap
 import zipfile
 from hashlib import sha256
 from ipaddress import IPv4Network
@@ -43,7 +42,7 @@ if digest.hexdigest() != asked.signature.read_text():
 """
 
 SERVE = """
-import argparse, http.server, json, os, pathlib, socket
+import argparse, http.server, json, os, pathlib, re, socket, time
 parser = argparse.ArgumentParser()
 for name in "engine signature public-key host port name slots max-queue drain-s".split():
     parser.add_argument(f"--{name}", required=True)
@@ -55,10 +54,15 @@ class Answer(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self):
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        wait = re.search("wait ([0-9.]+)", body)
+        time.sleep(float(wait[1]) if wait else 0)
+        broken = body and model.startswith("bad")
+        choices = [{"message": {"role": "assistant", "content": f"I am {model}."}}]
+        said = {"model": model, "choices": [] if broken else choices}
         asked_by = self.headers.get("X-Landfall-Classification")
-        text = json.dumps({"model": model, "classification": asked_by}).encode()
-        self.send_response(200)
+        text = json.dumps({**said, "classification": asked_by}).encode()
+        self.send_response(500 if broken else 200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -67,29 +71,30 @@ class Answer(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
 
 server = http.server.ThreadingHTTPServer((asked.host, int(asked.port)), Answer)
-with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
-    address = os.environ["NOTIFY_SOCKET"]
-    channel.connect(address.replace("@", "\\0", 1))
-    channel.send(b"READY=1")
-    def beat():
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
-            again.connect(address.replace("@", "\\0", 1))
-            again.send(b"WATCHDOG=1")
-    server.service_actions = beat
-    server.serve_forever()
+
+def tell(text):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        channel.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\\0", 1))
+        channel.send(text)
+
+tell(b"READY=1")
+server.service_actions = lambda: tell(b"WATCHDOG=1")
+server.serve_forever()
 """
+"""Answers as an engine does, after SECONDS where the prompt says "wait SECONDS"; one whose model
+begins with "bad" is ready and answers nothing."""
 
 
-def wheelhouse(folder: Path, serve: str = SERVE, backend: str = "1") -> str:
+def wheelhouse(folder: Path, backend: str = "1") -> str:
     """A wheelhouse with one wheel, as rehearsal.packages lays it out; its digest.
 
-    `serve` is what serves an engine, `backend` the version that the host's facts tell.
+    `backend` is the version of what runs engines, as the host's facts tell it.
     """
     files = {
         "engines/__init__.py": "",
-        "engines/__main__.py": textwrap.dedent(VERIFY).replace("BACKEND", backend),
+        "engines/__main__.py": VERIFY.replace("BACKEND", backend),
         "engines/serve/__init__.py": "",
-        "engines/serve/__main__.py": textwrap.dedent(serve),
+        "engines/serve/__main__.py": SERVE,
         "landfall-0.1.0.dist-info/METADATA": (
             "Metadata-Version: 2.1\nName: landfall\nVersion: 0.1.0\n"
         ),
