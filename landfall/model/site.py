@@ -190,7 +190,9 @@ def _escrow(site: Site, environment: Environment) -> Iterator[Problem]:
     if not path.is_file():
         yield Problem(path="site.escrow", message=f"no file {site.escrow} below the checkout")
     elif b"PRIVATE KEY" in path.read_bytes():
-        message = f"{site.escrow} holds a private key; keep that in a safe, and the certificate here"
+        message = (
+            f"{site.escrow} holds a private key; keep that in a safe, and the certificate here"
+        )
         yield Problem(path="site.escrow", message=message)
 
 

@@ -170,6 +170,7 @@ def main() -> None:
         },
         supports_check_mode=True,
     )
+    os.umask(0o022)
     files = module.params["files"]
     todo = [each for each in files if differs(each)]
     removed = unlisted(module.params["only"], {each["path"] for each in files})

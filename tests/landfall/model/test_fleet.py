@@ -77,7 +77,9 @@ def test_what_does_not_fit_is_named(dev: Environment, case: dict[str, Any]) -> N
 
 
 def test_an_array_without_an_escrow(dev: Environment) -> None:
-    dev.site_file.write_text(dev.site_file.read_text().replace("escrow: escrow.pem", "escrow: null"))
+    dev.site_file.write_text(
+        dev.site_file.read_text().replace("escrow: escrow.pem", "escrow: null")
+    )
     write(dev, "one", HOST)
     assert told(dev) == [
         "host_vars/one.yml: host.array: its recovery key is encrypted to site.escrow, "
