@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.landfall_storage import change, door, run
+from ansible.module_utils.landfall_storage import change, door
 from ansible.module_utils.landfall_storage.facts import Facts
 from ansible.module_utils.landfall_storage.gather import gather
 from ansible.module_utils.landfall_storage.plan import MAKE, Plan, Step
@@ -102,22 +102,14 @@ def main() -> None:
     needs = [("action", "replace", ["old", "new"])]
     module = AnsibleModule(argument_spec=options, supports_check_mode=True, required_if=needs)
     wanted, do = spec(module.params), door.runner(module)
-    try:
-        extra = [module.params["old"]] if module.params["old"] else []
-        facts = gather(do, wanted, more=extra)
-        planned = planned_for(module.params, wanted, facts)
-        if planned.problems:
-            module.fail_json(
-                msg=door.report(planned.problems, wanted.host), problems=list(planned.problems)
-            )
-        if planned.steps and not module.check_mode:
-            door.carry_out(do, wanted, planned)
-    except (ValueError, run.Failed) as error:
-        module.fail_json(msg=f"{wanted.host}: {error}")
-    module.exit_json(
-        changed=bool(planned.steps),
-        steps=door.told(planned.steps),
-        diff=door.diff(f"{wanted.name} ({module.params['action']})", planned.steps, {}),
+    extra = [module.params["old"]] if module.params["old"] else []
+    door.conduct(
+        module,
+        wanted,
+        module.params["action"],
+        look=lambda: gather(do, wanted, more=extra),
+        decide=lambda facts: planned_for(module.params, wanted, facts),
+        do=lambda planned: door.carry_out(do, wanted, planned),
     )
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.landfall_storage import door, erase, run
+from ansible.module_utils.landfall_storage import door, erase, journal, run
 from ansible.module_utils.landfall_storage.facts import Facts
 from ansible.module_utils.landfall_storage.gather import Run, gather
-from ansible.module_utils.landfall_storage.journal import FOLDER, replace_file
+from ansible.module_utils.landfall_storage.plan import Plan
 from ansible.module_utils.landfall_storage.spec import COMMON, Spec, spec
 
 DOCUMENTATION = r"""
@@ -51,7 +51,7 @@ certificate:
   type: dict
 """
 
-CERTIFICATE = Path(FOLDER, "erased.json")
+CERTIFICATE = Path(journal.FOLDER, "erased.json")
 
 
 def disks(do: Run, wanted: Spec, facts: Facts) -> list[dict[str, Any]]:
@@ -75,34 +75,33 @@ def main() -> None:
     options: dict[str, Any] = {**COMMON, "confirmed": {"type": "str", "default": ""}}
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     wanted, do = spec(module.params), door.runner(module)
-    facts = gather(do, wanted, units=erase.TIMERS)
-    if facts.journal is None:
+    if not journal.path(wanted.name).exists():
         module.exit_json(changed=False, certificate=module.from_json(_kept()))
-    planned = erase.plan(wanted, facts, module.params["confirmed"])
-    if planned.problems:
-        message = door.report(planned.problems, wanted.host)
-        module.fail_json(msg=message, problems=list(planned.problems))
-    shown = door.diff(f"{wanted.name} (erase)", planned.steps, facts.files)
-    if module.check_mode:
-        module.exit_json(changed=True, steps=door.told(planned.steps), diff=shown)
-    try:
-        door.carry_out(do, wanted, planned)
-        done = disks(do, wanted, gather(do, wanted))
-        when = datetime.now(UTC).isoformat(timespec="seconds")
-        certificate = erase.certificate(wanted.host, wanted.name, done, when)
-        replace_file(CERTIFICATE, module.jsonify(certificate), mode=0o644)
-    except (run.Failed, OSError) as error:
-        module.fail_json(msg=f"{wanted.host}: {error}")
+    door.conduct(
+        module,
+        wanted,
+        "erase",
+        look=lambda: gather(do, wanted, units=erase.TIMERS),
+        decide=lambda facts: erase.plan(wanted, facts, module.params["confirmed"]),
+        do=lambda planned: {"certificate": certified(module, do, wanted, planned)},
+    )
+
+
+def certified(module: AnsibleModule, do: Run, wanted: Spec, planned: Plan) -> dict[str, Any]:
+    """Erase keys and disks; what was done and found, which this host keeps as well."""
+    door.carry_out(do, wanted, planned)
+    done = disks(do, wanted, gather(do, wanted))
+    when = datetime.now(UTC).isoformat(timespec="seconds")
+    certificate: dict[str, Any] = erase.certificate(wanted.host, wanted.name, done, when)
+    journal.replace_file(CERTIFICATE, module.jsonify(certificate), mode=0o644)
     unproven = [disk["serial"] for disk in done if not disk["verified"]]
     if unproven:
         module.fail_json(
             msg=f"{wanted.host}: not proven to be erased: {', '.join(unproven)}",
             certificate=certificate,
         )
-    erase.forget(wanted, FOLDER)
-    module.exit_json(
-        changed=True, certificate=certificate, steps=door.told(planned.steps), diff=shown
-    )
+    erase.forget(wanted, journal.FOLDER)
+    return certificate
 
 
 def _kept() -> str:

@@ -9,8 +9,10 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.landfall_storage import door, journal, reseal, run
-from ansible.module_utils.landfall_storage.gather import gather
-from ansible.module_utils.landfall_storage.spec import COMMON, spec
+from ansible.module_utils.landfall_storage.facts import Facts
+from ansible.module_utils.landfall_storage.gather import Run, gather
+from ansible.module_utils.landfall_storage.plan import Plan, Step
+from ansible.module_utils.landfall_storage.spec import COMMON, Spec, spec
 
 DOCUMENTATION = r"""
 module: landfall_storage_reseal
@@ -60,36 +62,33 @@ def main() -> None:
     }
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     wanted, do = spec(module.params), door.runner(module)
-    try:
-        facts = gather(do, wanted)
+
+    def decide(facts: Facts) -> Plan:
         planned = reseal.reseal(wanted, facts)
-        if planned.problems:
-            module.fail_json(msg=door.report(planned.problems, wanted.host))
-        # the array may have another name than it will have once it is opened
         array = facts.array(facts.journal.md) if facts.journal else None
-        steps = tuple(
-            _on(each, wanted.device, array.path if array else "") for each in planned.steps
-        )
-        if not module.check_mode:
-            with_key(do, wanted, replace(planned, steps=steps), module.params["recovery_key"])
-    except (ValueError, run.Failed) as error:
-        module.fail_json(msg=f"{wanted.host}: {error}")
-    module.exit_json(
-        changed=True,
-        steps=door.told(planned.steps),
-        diff=door.diff(f"{wanted.name} (reseal)", planned.steps, {}),
+        return named(planned, wanted.device, array.path) if array else planned
+
+    door.conduct(
+        module,
+        wanted,
+        "reseal",
+        look=lambda: gather(do, wanted),
+        decide=decide,
+        do=lambda planned: with_key(do, wanted, planned, module.params["recovery_key"]),
     )
 
 
-def _on(step: Any, name: str, path: str) -> Any:
-    commands = tuple(
-        tuple(path if path and word == name else word for word in command)
-        for command in step.commands
-    )
-    return replace(step, commands=commands)
+def named(planned: Plan, name: str, path: str) -> Plan:
+    """The plan for an array that has another name than it will have once it is opened."""
+
+    def step(each: Step) -> Step:
+        words = (tuple(path if word == name else word for word in one) for one in each.commands)
+        return replace(each, commands=tuple(words))
+
+    return replace(planned, steps=tuple(map(step, planned.steps)))
 
 
-def with_key(do: Any, wanted: Any, planned: Any, key: str) -> None:
+def with_key(do: Run, wanted: Spec, planned: Plan, key: str) -> None:
     """Carry a plan out with the recovery key in memory; it is gone afterwards, whatever happens."""
     work = run.Work(spec=wanted, run=do, journal=planned.journal, certificate="")
     work.key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.landfall_storage import door, run, wipe
+from ansible.module_utils.landfall_storage import door, wipe
 from ansible.module_utils.landfall_storage.gather import gather
 from ansible.module_utils.landfall_storage.spec import COMMON, spec
 
@@ -52,21 +52,13 @@ def main() -> None:
     options: dict[str, Any] = {**COMMON, "confirmed": {"type": "str", "default": ""}}
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     wanted, do = spec(module.params), door.runner(module)
-    try:
-        facts = gather(do, wanted)
-        planned = wipe.plan(wanted, facts, module.params["confirmed"])
-        if planned.problems:
-            module.fail_json(
-                msg=door.report(planned.problems, wanted.host), problems=list(planned.problems)
-            )
-        if planned.steps and not module.check_mode:
-            door.carry_out(do, wanted, planned)
-    except (ValueError, run.Failed) as error:
-        module.fail_json(msg=f"{wanted.host}: {error}")
-    module.exit_json(
-        changed=bool(planned.steps),
-        steps=door.told(planned.steps),
-        diff=door.diff(f"{wanted.name} (wipe)", planned.steps, {}),
+    door.conduct(
+        module,
+        wanted,
+        "wipe",
+        look=lambda: gather(do, wanted),
+        decide=lambda facts: wipe.plan(wanted, facts, module.params["confirmed"]),
+        do=lambda planned: door.carry_out(do, wanted, planned),
     )
 
 

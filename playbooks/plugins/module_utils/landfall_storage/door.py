@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol
 
 from . import journal, run
+from .facts import Facts
 from .gather import Run
 from .plan import Plan, Step
 from .spec import Spec
@@ -23,8 +24,11 @@ class Module(Protocol):
     def run_command(self, args: list[str], **options: Any) -> tuple[int, str, str]:
         """Run a program."""
 
-    def fail_json(self, msg: str, **more: Any) -> None:
+    def fail_json(self, msg: str, **more: Any) -> NoReturn:
         """End with an error."""
+
+    def exit_json(self, **said: Any) -> NoReturn:
+        """End well."""
 
 
 def runner(module: Module) -> Run:
@@ -67,6 +71,38 @@ def carry_out(do: Run, spec: Spec, planned: Plan) -> None:
     """
     known = planned.journal or journal.fresh((), ())
     run.carry_out(run.Work(spec=spec, run=do, journal=known, certificate=""), planned.steps)
+
+
+def conduct(
+    module: Module,
+    spec: Spec,
+    action: str,
+    *,
+    look: Callable[[], Facts],
+    decide: Callable[[Facts], Plan],
+    do: Callable[[Plan], Mapping[str, Any] | None],
+) -> NoReturn:
+    """Look, decide, then refuse or do, and tell: the whole of a module with one plan.
+
+    Nothing is done in check mode, nor where the plan has no step. What `do` returns is told, too.
+    """
+    more: Mapping[str, Any] = {}
+    try:
+        facts = look()
+        planned = decide(facts)
+        if planned.problems:
+            message = report(planned.problems, spec.host)
+            module.fail_json(msg=message, problems=list(planned.problems))
+        if planned.steps and not module.check_mode:
+            more = do(planned) or {}
+    except (ValueError, OSError, run.Failed) as error:
+        module.fail_json(msg=f"{spec.host}: {error}")
+    module.exit_json(
+        changed=bool(planned.steps),
+        steps=told(planned.steps),
+        diff=diff(f"{spec.name} ({action})", planned.steps, facts.files),
+        **more,
+    )
 
 
 def report(problems: Iterable[str], host: str) -> str:
