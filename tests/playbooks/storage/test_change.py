@@ -128,6 +128,23 @@ def test_growing_waits_for_what_is_wrong() -> None:
         assert expected in said
 
 
+def test_a_growth_that_has_begun_is_only_waited_for() -> None:
+    wanted, there = grown(md_uuid=given.OURS)
+    members = dict.fromkeys((f"nvme{n}n1" for n in range(1, 8)), "in_sync")
+    running = given.array(wanted=6, action="reshape", members=members)
+    disks = tuple(replace(each, md_uuid=given.OURS) for each in there.disks)
+    noted = replace(given.made(), members=wanted.members)
+    found = change.grow(wanted, replace(there, disks=disks, arrays=(running,), journal=noted))
+    assert found == Plan(journal=noted)
+
+
+def test_a_disk_that_was_noted_but_never_came_in_is_looked_at_again() -> None:
+    wanted, there = grown(signatures=(given.signature("xfs 1", "/dev/nvme6n1"),))
+    noted = replace(given.made(), members=wanted.members)
+    [problem] = change.grow(wanted, replace(there, journal=noted)).problems
+    assert problem.startswith("S6 (/dev/nvme6n1) is not empty")
+
+
 def test_resealing_tries_the_key_first_and_takes_away_what_opened_before() -> None:
     luks = given.header(
         tokens=(

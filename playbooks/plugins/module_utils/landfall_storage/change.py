@@ -116,7 +116,7 @@ def grow(spec: Spec, facts: Facts) -> Plan:
         return Plan(problems=("no array of this role runs here",), journal=found)
     known = {*found.members, *found.spares}
     added = [serial for serial in spec.members if serial not in known]
-    problems = [*_may_grow(spec, facts, found, array, added)]
+    problems = [*_may_grow(spec, facts, found, array)]
     if problems:
         return Plan(problems=tuple(problems), journal=found)
     waiting = [each for each in map(facts.disk, spec.members) if each and not each.md_uuid]
@@ -136,21 +136,20 @@ def grow(spec: Spec, facts: Facts) -> Plan:
     return Plan(steps=tuple(steps), journal=found)
 
 
-def _may_grow(
-    spec: Spec, facts: Facts, found: Journal, array: Md, added: list[str]
-) -> Iterator[str]:
+def _may_grow(spec: Spec, facts: Facts, found: Journal, array: Md) -> Iterator[str]:
     yield from ladder.identity(spec, facts, found)
     gone = sorted(set(found.members) - set(spec.members))
     if gone:
         yield f"array.members: {', '.join(gone)} are missing; replace-disk.yml comes first"
     if array.degraded:
         yield f"{array.path}: runs without {array.degraded} of its disks; replace them first"
-    if array.action not in ("idle", ""):
+    # What an interrupted run has begun is no problem: there is only its end to wait for.
+    begun = array.action == "reshape" and array.wanted == len(spec.members)
+    if array.action not in ("idle", "") and not begun:
         yield f"{array.path}: {array.action} is running; wait for its end"
     if len(spec.members) < array.wanted:
         yield f"array.members: {len(spec.members)} of {array.wanted}; an array is not made smaller"
-    for serial in added:
-        disk = facts.disk(serial)
+    for disk in map(facts.disk, spec.members):
         if disk is not None and disk.md_uuid != found.md:
             yield from _fit(facts, array, disk)
 
