@@ -21,6 +21,7 @@ from landfall.cli import (
     engine,
     graph,
     handoff,
+    mirror,
     offline,
     preview,
     revoke,
@@ -56,6 +57,7 @@ MODULES = (
     offline,
     graph,
     handoff,
+    mirror,
     workflow,
     demo,
 )
