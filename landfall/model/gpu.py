@@ -16,6 +16,18 @@ BRANCH = "580"
 NVIDIA's table of supported drivers and CUDA toolkit versions, read 2026-11-21."""
 
 
+MODELS = {
+    "2235": "NVIDIA A40",
+    "26b9": "NVIDIA L40S",
+    "2330": "NVIDIA H100 80GB HBM3",
+    "2331": "NVIDIA H100 PCIe",
+    "2321": "NVIDIA H100 NVL",
+    "20b5": "NVIDIA A100 80GB PCIe",
+    "27b8": "NVIDIA L4",
+}
+"""PCI device ids of NVIDIA's GPUs for servers (the PCI ID repository), by the driver's names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteGpu:
     """A GPU of the catalog. `mig` says how many instances of each profile fit at once."""

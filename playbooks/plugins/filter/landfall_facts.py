@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
+from landfall.model.draft import draft
+
+HEAD = """# What this host is, as it was found. Copy it to host_vars, and add what it is to become:
+# bonds, addresses and the array.
+"""
+
 
 def declared_facts(
     facts: Mapping[str, Any], unit: Mapping[str, Any], promised: Mapping[str, Any]
@@ -67,9 +75,14 @@ def _nics(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def drafted_host(hardware: Mapping[str, Any]) -> str:
+    """A first version of the host's file in `host_vars`, from what landfall_hardware read."""
+    return HEAD + str(yaml.safe_dump({"host": draft(hardware)}, sort_keys=False))
+
+
 class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         """The filters by name."""
-        return {"declared_facts": declared_facts}
+        return {"declared_facts": declared_facts, "drafted_host": drafted_host}

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from landfall.model.gpu import MODELS
+
 MEMORY_TOLERANCE = 0.94
 """Firmware and the kernel keep a few percent of what is plugged in."""
 
@@ -14,17 +16,6 @@ DISK_TOLERANCE = 0.02
 
 SYSTEMS = {("Debian", "12"), ("Ubuntu", "24.04")}
 """What the roles know; anything else is refused."""
-
-MODELS = {
-    "2235": "NVIDIA A40",
-    "26b9": "NVIDIA L40S",
-    "2330": "NVIDIA H100 80GB HBM3",
-    "2331": "NVIDIA H100 PCIe",
-    "2321": "NVIDIA H100 NVL",
-    "20b5": "NVIDIA A100 80GB PCIe",
-    "27b8": "NVIDIA L4",
-}
-"""PCI device ids of NVIDIA's GPUs for servers (the PCI ID repository), by the driver's names."""
 
 Table = Mapping[str, Any]
 

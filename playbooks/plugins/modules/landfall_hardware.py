@@ -114,6 +114,7 @@ def ports(root: Path) -> dict[str, Any]:
         own = text(folder / "bonding_slave/perm_hwaddr")
         found[folder.name] = {
             "mac": own or text(folder / "address"),
+            "hardware": (folder / "device").exists(),
             "speed_mbps": number(folder / "speed") or None,
             "carrier": {"1": True, "0": False}.get(text(folder / "carrier") or ""),
             "numa_node": above(folder / "device", "numa_node"),

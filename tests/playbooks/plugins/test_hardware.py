@@ -124,6 +124,7 @@ def test_a_port_in_a_bond_has_its_own_address(root: Path) -> None:
         "mac": "02:00:00:00:00:01",
         "speed_mbps": 25000,
         "carrier": True,
+        "hardware": True,
         "numa_node": 1,
     }
 

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from landfall.model.host import Host
 from tests.playbooks.loading import plugin
 
 preflight = plugin("filter", "landfall_preflight")
+facts = plugin("filter", "landfall_facts")
 
 CASES = tomllib.loads(Path(__file__).with_name("preflight.toml").read_text())["case"]
 
@@ -45,6 +49,7 @@ FOUND: dict[str, Any] = {
     },
     "nics": {
         "eth0": {"mac": "02:00:00:00:00:01", "speed_mbps": 25000, "carrier": True, "numa_node": 0}
+        | {"hardware": True}
     },
     "disks": [
         {"name": "nvme0n1", "serial": "S1", "model": "PM9A3", "bytes": 960197124096}
@@ -116,3 +121,38 @@ def test_the_report_names_every_host_and_every_problem() -> None:
         "c is not what the inventory promises:",
         "  z: 3",
     ]
+
+
+READABLE = (
+    *("cpu/model", "cpu/sockets", "cpu/numa_nodes", "memory/ecc", "memory/dimms"),
+    *("system/secure_boot", "nics/eth0/speed_mbps", "nics/eth0/numa_node"),
+    *("disks/0/serial", "disks/0/model", "disks/0/numa_node", "disks/0/pcie_width"),
+    *("gpus/0/numa_node", "gpus/1/pcie_width"),
+)
+
+
+@given(st.sets(st.sampled_from(READABLE)))
+def test_a_draft_promises_what_is_there_whatever_could_be_read(unreadable: set[str]) -> None:
+    found: Any = FOUND
+    for path in unreadable:
+        found = put(found, path, "nothing")
+    promised = yaml.safe_load(facts.drafted_host(found))["host"]
+    assert told(found, promised=promised) == []
+    assert len(promised["disks"]) == ("disks/0/serial" not in unreadable)
+
+
+def test_a_draft_has_every_part_that_is_hardware() -> None:
+    bridge = {"mac": "02:00:00:00:00:09", "speed_mbps": None, "carrier": True, "numa_node": None}
+    nics = {**FOUND["nics"], "br0": {**bridge, "hardware": False}}
+    assert yaml.safe_load(facts.drafted_host({**FOUND, "nics": nics}))["host"] == {
+        "cpu": {"min_cores": 128, "model": "Gold 6338", "sockets": 2, "numa_nodes": 2},
+        "memory_gib": {"min": 251, "ecc": True, "dimms": 16},
+        "os": {"distribution": "Debian", "release": "12", "kernel": "6.1", "secure_boot": True},
+        "nics": [{"name": "eth0", "mac": "02:00:00:00:00:01", "speed_gbps": 25, "numa_node": 0}],
+        "disks": [
+            {"serial": "S1", "size_gb": 960.2, "model": "PM9A3", "numa_node": 1, "pcie_width": 4}
+        ],
+        "gpus": [
+            {"model": "NVIDIA L40S", "count": 2, "numa_nodes": [0, 1], "pcie_width": 16},
+        ],
+    }
