@@ -75,6 +75,8 @@ class Hardware:
     memory_mib: int = MEMORY_MIB
     kernel_words: tuple[str, ...] = field(default=())
     """More words for the kernel's command line."""
+    clock: str = "utc"
+    """What its clock says at power-on: this machine's time, or a date such as 2023-05-01."""
 
     def __post_init__(self) -> None:
         """Refuse what does not fit into the chassis."""
@@ -92,7 +94,8 @@ class Hardware:
     def clonable(self) -> bool:
         """Whether a snapshot can become this server: a TPM and drive caches cannot be restored."""
         plain = self.firmware is Firmware.SEABIOS and self.memory_mib == MEMORY_MIB
-        return plain and not (self.tpm or self.volatile_caches or self.kernel_words)
+        usual = plain and self.clock == "utc"
+        return usual and not (self.tpm or self.volatile_caches or self.kernel_words)
 
 
 def server(

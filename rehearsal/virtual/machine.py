@@ -211,6 +211,7 @@ def _board(hardware: Hardware, memory: list[str]) -> list[str]:
         *("-machine", "q35", "-accel", "tcg,thread=multi,tb-size=512"),
         *("-cpu", f"max,model-id={MODEL}", "-smp", "2,sockets=2,cores=1,threads=1"),
         *memory,
+        *("-rtc", f"base={hardware.clock}"),
         *("-smbios", "type=1," + ",".join(f"{key}={value}" for key, value in dmi.items())),
         *bridges,
     ]

@@ -8,7 +8,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
@@ -124,8 +124,18 @@ def inventory(name: str, port: int, rack: Rack) -> dict[str, Any]:
 
 
 @contextmanager
-def booted(folder: Path, *, net: int, name: str = "t-1") -> Iterator[tuple[OneHost, Rack]]:
-    """A booted host at 10.`net`.0.11 with packages at 10.`net`.0.1, and nothing configured."""
+def booted(
+    folder: Path,
+    *,
+    net: int,
+    name: str = "t-1",
+    repository: Path | None = None,
+    ports: Mapping[int, int] | None = None,
+) -> Iterator[tuple[OneHost, Rack]]:
+    """A booted host at 10.`net`.0.11 with packages at 10.`net`.0.1, and nothing configured.
+
+    `ports` of loopback lead to ports of the host; `repository` is another than the roles' own.
+    """
     port = free_port()
     host = RackHost(name=name, address=f"10.{net}.0.11")
     rack = Rack(
@@ -133,7 +143,10 @@ def booted(folder: Path, *, net: int, name: str = "t-1") -> Iterator[tuple[OneHo
         hosts=[host],
         subnet=IPv4Network(f"10.{net}.0.0/24"),
         namespace=f"landfall-t{net}-{os.getpid()}",
-        forwards=[Forward(port=port, address=host.address, target=22)],
+        forwards=[
+            Forward(port=mine, address=host.address, target=target)
+            for mine, target in {port: 22, **(ports or {})}.items()
+        ],
     )
     wheels = folder / "wheelhouse"
     wheels.mkdir()
@@ -141,7 +154,7 @@ def booted(folder: Path, *, net: int, name: str = "t-1") -> Iterator[tuple[OneHo
     try:
         rack.up(
             rootfs=rootfs.ensure(cache_folder(), print),
-            repository=packages.ensure_repository(cache_folder(), print),
+            repository=repository or packages.ensure_repository(cache_folder(), print),
             wheelhouse=wheels,
         )
         written.write_text(json.dumps(inventory(name, port, rack)))

@@ -145,6 +145,18 @@ def _tar(files: dict[str, str]) -> bytes:
     return buffer.getvalue()
 
 
+def certificate(folder: Path, name: str, *alternatives: str) -> None:
+    """A key and a certificate of its own: NAME.key and NAME.crt, for `alternatives`."""
+    process.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "2", "-subj", f"/CN={name}"),
+            *("-addext", f"subjectAltName={','.join(alternatives)}"),
+            *("-keyout", folder / f"{name}.key", "-out", folder / f"{name}.crt"),
+        ]
+    )
+
+
 @contextmanager
 def running(folder: Path, *names: str) -> Iterator[Registry]:
     """A registry whose certificate is for loopback and for the addresses `names`."""
@@ -152,15 +164,7 @@ def running(folder: Path, *names: str) -> Iterator[Registry]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    addresses = ",".join(f"IP:{name}" for name in ("127.0.0.1", *names))
-    process.run(
-        [
-            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
-            *("-nodes", "-days", "2", "-subj", "/CN=registry"),
-            *("-addext", f"subjectAltName={addresses}"),
-            *("-keyout", folder / "registry.key", "-out", folder / "registry.crt"),
-        ]
-    )
+    certificate(folder, "registry", *(f"IP:{name}" for name in ("127.0.0.1", *names)))
     written = folder / "registry.yml"
     written.write_text(CONFIG.format(folder=folder, port=port))
     made = Registry(folder=folder, port=port)

@@ -1,14 +1,18 @@
 """From a bare server to an answered request by one command, and again after the power went.
 
-The cloud, the package mirror and the secrets manager are gone when the power comes back: what the
-server needs to unlock its disks, verify its engine and answer is its own.
+The cloud, its secrets manager and the package mirror are gone when the power comes back, and the
+server's clock has forgotten the time. What it needs to unlock its disks, verify its engine and
+answer is its own; names, time and container images come from the site's services, which lost their
+power, too, and start after it.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
+import shlex
 import socket
 import sys
 import time
@@ -24,29 +28,42 @@ from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import bay_node, server
 from rehearsal.virtual.machine import SERVICES_ADDRESS
 from rehearsal.virtual.rack import PACKAGE_PORT, VirtualRack
+from tests.playbooks import registry as registries
 from tests.rack import checkout as checkouts
 from tests.rack import disks
+from tests.rack import services as site_services
 from tests.rack.checkout import Checkout
 from tests.rack.conftest import Boot
+from tests.rack.services import IMAGES, IMAGES_PORT, TIME, Services
 
 pytestmark = [pytest.mark.rack, pytest.mark.timeout(3600)]
 
 HARDWARE = server("life-1", number=0x41, disk_mib=1024, tpm=True, volatile_caches=True)
-ADDRESS, ROUTER = "10.77.32.11", "10.77.32.254"
+ADDRESS, ROUTER, SERVING = "10.77.32.11", "10.77.32.254", "10.77.32.0/24"
+RIGHT_WITHIN_S = 5
+UNIT = "landfall-container-web"
+WEB = ["httpd", "-f", "-p", "8090", "-h", "/www"]
 KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456789abcde"}
 
 SITE: dict[str, Any] = {
     "name": "rack",
     "networks": {
         "management": "10.0.2.0/24",
-        "serving": {"range": "10.77.32.0/24", "vlan": 132, "mtu": 9000, "gateway": ROUTER},
+        "serving": {"range": SERVING, "vlan": 132, "mtu": 9000, "gateway": ROUTER},
+        "services": site_services.RANGE,
     },
     "flows": [
         {"from": "management", "to": "hosts", "tcp": [22], "why": "Ansible"},
         {"from": "serving", "to": "hosts", "tcp": [8080], "why": "requests"},
         {"from": "hosts", "to": "management", "tcp": [PACKAGE_PORT], "why": "packages and wheels"},
+        {"from": "hosts", "to": "services", "udp": [123], "tcp": [IMAGES_PORT], "why": "by name"},
     ],
-    "services": {"packages": {"url": f"http://{SERVICES_ADDRESS}:{PACKAGE_PORT}/apt/"}},
+    "services": {
+        "packages": {"url": f"http://{SERVICES_ADDRESS}:{PACKAGE_PORT}/apt/"},
+        "dns": [site_services.ADDRESS],
+        "ntp": [TIME],
+        "registry": f"{IMAGES}:{IMAGES_PORT}",
+    },
     "escrow": "escrow.pem",
     "edges": [
         {
@@ -138,16 +155,39 @@ def guest(boot: Boot, rack: VirtualRack) -> Guest:
 
 
 @pytest.fixture(scope="module")
+def services(
+    rack: VirtualRack, guest: Guest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Services]:
+    if lacks := registries.missing():
+        pytest.skip(f"cannot run here: {lacks}")
+    with site_services.running(tmp_path_factory.mktemp("services"), rack, SERVING) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def checkout(
     rack: VirtualRack,
     guest: Guest,
     secrets: process.Daemon,
+    services: Services,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Checkout:
     made = checkouts.make(tmp_path_factory.mktemp("life") / "checkout", rack, secrets.name)
     disks.certificate(made.root)
     # An emulated server measures nothing that a burn-in's thresholds could judge.
-    made.inventory({guest: HOST}, SITE, {"network_managed": True, "burnin_required": False})
+    page = services.registry.push("site/web", {"www/index.html": "a page\n"}, WEB)
+    made.inventory(
+        {guest: HOST},
+        SITE,
+        {
+            "network_managed": True,
+            "burnin_required": False,
+            "runtime_registry_ca": str(services.registry.ca),
+            "runtime_containers": [
+                {"name": "web", "image": "site/web", "digest": page, "network": "host"}
+            ],
+        },
+    )
     made.release("first")
     return made
 
@@ -163,6 +203,25 @@ def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
         check=False,
     )
     return json.loads(said) if said.startswith("{") else said
+
+
+def statuses_under_load(rack: VirtualRack) -> set[str]:
+    """How the gateway answers 40 requests when as many run at once as the engine has slots."""
+    body = json.dumps({"model": "tiny-lm", "messages": [{"role": "user", "content": "hello"}]})
+    each = shlex.join(
+        [
+            *("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}\n", "--max-time", "60"),
+            *("-H", f"Authorization: Bearer {KEYS['clinic']}", "-d", body),
+            *("-H", "Content-Type: application/json", f"http://{ADDRESS}:8080/v1/chat/completions"),
+        ]
+    )
+    return set(rack.inside("sh", "-c", f"seq 40 | xargs -P2 -I_ {each}", check=False).split())
+
+
+def knows_the_time(guest: Guest) -> bool:
+    """Whether its clock follows the site's time server and is right."""
+    follows = "^*" in guest.run("chronyc -n sources", check=False)
+    return follows and abs(float(guest.run("date +%s")) - time.time()) < RIGHT_WITHIN_S
 
 
 def serves(rack: VirtualRack) -> bool:
@@ -189,19 +248,34 @@ def test_a_second_run_changes_nothing_and_says_so(checkout: Checkout) -> None:
 
 
 def test_alone_and_without_power_it_comes_back_by_itself(
-    checkout: Checkout, guest: Guest, rack: VirtualRack, secrets: process.Daemon
+    guest: Guest, rack: VirtualRack, secrets: process.Daemon, services: Services
 ) -> None:
     process.stop(rack.state / "daemons/packages.json")
     os.kill(secrets.pid, 9)
+    services.cut_power()
     guest.cut_power()
     began = time.monotonic()
-    guest.boot()
+    forgetful = dataclasses.replace(HARDWARE, clock="2023-05-01T00:00:00")
+    dataclasses.replace(guest, hardware=forgetful).boot()
     assert process.wait_until(lambda: serves(rack), timeout_s=600, interval_s=2)
     print(f"answers {time.monotonic() - began:.0f} s after the power came back")
     assert guest.run("findmnt -no SOURCE /srv/data").strip() == "/dev/mapper/data"
     assert "tpm2" in guest.run("cat /etc/crypttab")
     assert ask(rack) == {"model": "first", "classification": "restricted"}
     assert status_with_a_wrong_key(rack) == "401"
+    assert statuses_under_load(rack) == {"200"}
+
+
+def test_the_sites_own_services_come_back_and_are_enough(
+    checkout: Checkout, guest: Guest, services: Services
+) -> None:
+    """Time, names and images; the cloud, its secrets and the package mirror are still gone."""
+    assert guest.run(f"systemctl is-active {UNIT}").strip() == "active"
+    services.power_on()
+    assert process.wait_until(lambda: knows_the_time(guest), timeout_s=300, interval_s=5)
+    guest.run(f"systemctl stop {UNIT}; podman rmi --all --force", timeout_s=120)
+    checkout.landfall("site", "dev", "--tags", "runtime")
+    assert guest.run(f"systemctl is-active {UNIT}").strip() == "active"
 
 
 def status_with_a_wrong_key(rack: VirtualRack) -> str:
