@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
 from landfall import process
+from landfall.cli.main import app
 from landfall.model.environment import ROOT
 from tests.playbooks.one_host import BIN
 from tests.playbooks.several_hosts import Checkout, Hosts, booted
@@ -137,8 +139,37 @@ def test_files_that_differ_are_kept_unless_they_are_to_be_replaced(
 
 
 @pytest.mark.services
-def test_nothing_is_written_without_somebody_to_encrypt_to(checkout: Checkout) -> None:
-    assert "names no certificate" in play(checkout, "backup.yml", {}, fails=True)
+def test_the_command_keeps_and_restores(
+    checkout: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = safe(checkout, tmp_path)
+    monkeypatch.setattr("landfall.cli.site.find", lambda name: checkout.environment)
+
+    def command(playbook: str, **given: object) -> int:
+        words = [word for item in given.items() for word in ("--set", "{}={}".format(*item))]
+        done = CliRunner().invoke(app, ["site", "dev", playbook, "--json", *words])
+        assert done.exit_code == 0, done.output
+        return int(json.loads(done.stdout)["changed"])
+
+    assert command("backup", backup_key=made.key) == 1
+    [archive] = (checkout.environment.work / "backups").iterdir()
+    escrow = checkout.environment.work / "escrow"
+    shutil.rmtree(escrow)
+    given = restoring(archive, made.key, checkout.root)
+    assert command("restore", **given) == 1
+    assert (escrow / "t-1/recovery.cms").read_text() == SECRET
+    assert command("restore", **given) == 0
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("content", [None, "put your certificate here"])
+def test_nothing_is_written_without_somebody_to_encrypt_to(
+    checkout: Checkout, tmp_path: Path, content: str | None
+) -> None:
+    if content is not None:
+        safe(checkout, tmp_path).certificate.write_text(content)
+    said = play(checkout, "backup.yml", {}, fails=True)
+    assert ("names no certificate" if content is None else "escrow.pem is no certificate") in said
     assert not (checkout.environment.work / "backups").exists()
 
 
