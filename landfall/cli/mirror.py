@@ -17,7 +17,7 @@ HELP = """Publish what the hosts of ENV install: Python wheels and Debian 12 pac
 Any web server of the site may serve the folder; it can also be carried there. Wheels are those of
 requirements.lock. Packages are fetched anew each time. What was published before stays.
 
-Example: landfall mirror prod --to /srv/mirror --url http://10.64.20.5/landfall
+Example: landfall mirror prod --to mirror --url http://mirror.site/landfall
 """
 CONTEXT = arguments.PLAIN
 
