@@ -73,8 +73,7 @@ class Host:
         )
         members = {path.removeprefix("/dev/"): "in_sync" for path in self.supers}
         found = given.array(uuid=self.md, members=members)
-        paths = [config.MDADM, config.CRYPTTAB, config.FSTAB, LATE]
-        texts = {path: self.root / path.lstrip("/") for path in paths}
+        texts = {path: self.root / path.lstrip("/") for path in config.places(given.spec())}
         return given.facts(
             disks=disks,
             arrays=(found,) if self.md else (),
@@ -230,9 +229,6 @@ class Host:
             if current != journal.read("data", str(self.folder)):
                 work.note(current)
         run.carry_out(work, found.of(name))
-
-
-LATE = "/etc/udev/rules.d/99-landfall-data.rules"
 
 
 class Noting(run.Work):

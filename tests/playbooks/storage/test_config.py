@@ -133,3 +133,9 @@ def test_a_damaged_escrow_pins_nothing(tmp_path: Path) -> None:
 
 def test_a_device_without_header_has_none() -> None:
     assert luks(lambda _: (1, "", ""), "/dev/null") is None
+
+
+def test_every_file_that_a_plan_writes_is_one_that_it_compares() -> None:
+    """Otherwise each run would find it missing, and write it again."""
+    wanted = config.wanted_files(given.spec(), given.made(), {}, {})
+    assert set(wanted) == set(config.places(given.spec()))

@@ -117,6 +117,11 @@ def mounting(spec: Spec) -> tuple[str, ...]:
     return (FSTAB, rules(spec))
 
 
+def places(spec: Spec) -> tuple[str, ...]:
+    """Every file that says how the array is found, opened and mounted: what a plan compares."""
+    return (MDADM, CRYPTTAB, *mounting(spec))
+
+
 def rules(spec: Spec) -> str:
     """Where the rules of udev stand."""
     return f"/etc/udev/rules.d/99-landfall-{spec.name}.rules"

@@ -62,7 +62,7 @@ def gather(
     ours = next((a for a in arrays if written is not None and a.uuid == written.md), None)
     header = luks(run, ours.path) if ours is not None and ours.active else None
     mapping = _mapping(spec.name)
-    names = [config.MDADM, config.CRYPTTAB, config.FSTAB, *paths]
+    names = [*config.places(spec), *paths]
     return Facts(
         disks=tuple(
             _disk(run, name, serial) for name, serial in serials.items() if serial in looked_at
