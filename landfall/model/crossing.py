@@ -9,6 +9,9 @@ from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from landfall.model.network import CLOUD, HOSTS, Flow
 from landfall.model.site import Site
 
+DNS = 53
+"""RFC 1035."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crossing:
@@ -19,6 +22,7 @@ class Crossing:
         ranges: the site's addresses that take part.
         protocol: tcp or udp.
         ports: at the end that is asked.
+        asked: the cloud's addresses that are asked; empty for all of them.
     """
 
     outward: bool
@@ -26,17 +30,18 @@ class Crossing:
     protocol: str
     ports: tuple[int, ...]
     why: str
+    asked: tuple[IPv4Address, ...] = ()
 
 
 def crossings(
-    site: Site, *, hosts: Sequence[IPv4Address], resolvers: bool = False
+    site: Site, *, hosts: Sequence[IPv4Address], resolvers: Sequence[IPv4Address] = ()
 ) -> tuple[Crossing, ...]:
     """The flows that have the cloud at one end; and names, where the cloud answers for them.
 
     Args:
         site: with its flows.
         hosts: the addresses of the site's hosts; without any, all of the site's networks.
-        resolvers: the site's name servers ask the cloud's.
+        resolvers: the cloud's name servers, which whoever is at the site may ask.
     """
     found = [each for flow in site.flows for each in _crossing(site, flow, hosts)]
     if resolvers:
@@ -45,8 +50,9 @@ def crossings(
                 outward=True,
                 ranges=tuple(site.ranges.values()),
                 protocol=protocol,
-                ports=(53,),
+                ports=(DNS,),
                 why="names of the cloud",
+                asked=tuple(resolvers),
             )
             for protocol in ("tcp", "udp")
         ]

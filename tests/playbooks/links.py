@@ -40,6 +40,7 @@ FLOWS = [
 OPTIONS: dict[str, Any] = {
     "local_address": "",
     "peers": [],
+    "source": "10.64.48.3",
     "hosts": ["10.64.32.11", "10.64.32.12"],
     "dns": True,
     "domains": [],

@@ -139,6 +139,38 @@ def test_services_given_by_address_need_no_flow() -> None:
     assert found["names"] == ["site.services.ntp: time.example, udp 123"]
 
 
+RESOLVER, OTHER_EDGE, LISTENS = "10.9.0.10", "10.2.0.12", "10.2.0.11"
+
+ASKED = {
+    "an edge and its resolver": ("outgoing", LISTENS, RESOLVER, "udp", 53, True),
+    "an edge and another address of the cloud": ("outgoing", LISTENS, "10.9.0.11", "udp", 53, False),
+    "the site's name server and the edge": ("incoming", "10.1.0.53", LISTENS, "udp", 53, True),
+    "at another address of the edge": ("incoming", "10.1.0.53", "10.1.0.11", "udp", 53, False),
+    "the cloud and the edge": ("incoming", RESOLVER, LISTENS, "tcp", 53, False),
+    "the other edge's routes": ("incoming", OTHER_EDGE, LISTENS, "tcp", 179, True),
+    "routes to the other edge": ("outgoing", LISTENS, OTHER_EDGE, "tcp", 179, True),
+    "routes of somebody else": ("incoming", "10.2.0.13", LISTENS, "tcp", 179, False),
+}
+
+
+@pytest.mark.parametrize("who", ASKED)
+def test_an_edge_hears_other_edges_and_asks_and_answers_names(who: str) -> None:
+    mine = [{"network": n, "address": f"10.{i}.0.11"} for i, n in ((1, "mgmt"), (2, "nas"))]
+    more = {"resolvers": [RESOLVER], "edges": [OTHER_EDGE], "listen": [LISTENS]}
+    *connection, passes = ASKED[who]
+    assert firewall.allows(plan([], mine, routes=True, **more), *connection) is passes
+    assert not firewall.allows(plan([], mine, routes=True), *connection)
+
+
+def test_names_of_the_cloud_are_forwarded_by_edges_alone() -> None:
+    mine = [{"network": "mgmt", "address": "10.1.0.11"}]
+    ranges = tuple(each["range"] for each in NETWORKS.values())
+    found = plan([], mine, routes=True, resolvers=[RESOLVER])["forward"]
+    assert [(each["protocol"], each["ports"]) for each in found] == [("udp", (53,)), ("tcp", (53,))]
+    assert {(each["sources"], each["targets"]) for each in found} == {(ranges, (RESOLVER,))}
+    assert plan([], mine, resolvers=[RESOLVER])["forward"] == []
+
+
 def test_who_would_be_locked_out_is_told_beforehand() -> None:
     ssh = {"from": "mgmt", "to": "hosts", "tcp": [22], "udp": [], "why": "ssh"}
     found = plan([ssh], [{"network": "mgmt", "address": "10.1.0.11"}])
@@ -155,6 +187,8 @@ VALUES: dict[str, Any] = {
         {"outside": "198.51.100.7", "inside": "169.254.10.0/30"},
         {"outside": "198.51.100.8", "inside": "169.254.11.0/30"},
     ],
+    "firewall_edges": [],
+    "firewall_cloud": [CLOUD],
     "firewall_confined_uids": [33],
     "firewall_confined_may_ask": [{"address": "10.9.0.5", "port": 443}],
     "firewall_logged_per_minute": 6,
@@ -176,12 +210,13 @@ def example() -> dict[str, Any]:
         {"from": "nas", "to": "cloud", "tcp": [443], "why": "artifacts"},
     ]
     addresses = [{"network": n, "address": f"10.{i}.0.11"} for i, n in ((1, "mgmt"), (2, "nas"))]
-    return plan(flows, addresses, routes=True, services={"dns": ["10.1.0.53"]})
+    more = {"resolvers": ["10.9.0.10"], "edges": ["10.2.0.12"], "listen": ["10.2.0.11"]}
+    return plan(flows, addresses, routes=True, services={"dns": ["10.1.0.53"]}, **more)
 
 
 def test_the_ruleset_is_what_was_reviewed() -> None:
     golden = ROOT / "tests/templates/landfall.nft.golden"
-    assert ruleset(example()) == golden.read_text()
+    assert ruleset(example(), firewall_edges=["10.2.0.12"]) == golden.read_text()
 
 
 @pytest.mark.host

@@ -85,6 +85,18 @@ def test_edges_meet_in_the_last_network_in_which_both_stand() -> None:
         name: FILTERS["link_peers"](links.written(SITE), hosts, list(hosts), name) for name in hosts
     }
     assert peers == {"edge-1": ["10.64.48.3"], "edge-2": ["10.64.48.2"], "edge-3": []}
+    assert FILTERS["link_peers"](links.written(SITE), hosts, list(hosts), "gpu-1") == []
+
+
+def test_an_edge_asks_from_the_last_network_in_which_it_stands() -> None:
+    addresses = [
+        {"network": "link", "interface": "eno2", "address": "10.64.48.2"},
+        {"network": "management", "interface": "eno1", "address": "10.64.0.2"},
+    ]
+    assert FILTERS["link_source"](links.written(SITE), addresses) == "10.64.48.2"
+    assert FILTERS["link_source"](links.written(SITE), addresses[1:]) == "10.64.0.2"
+    assert FILTERS["link_source"](links.written(SITE), []) == ""
+    assert "snat" not in files(SITE, source="")["/etc/landfall/link.nft"]
 
 
 def test_static_routing_has_no_bgp_and_routes_by_health() -> None:

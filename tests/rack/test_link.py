@@ -24,6 +24,17 @@ from rehearsal.virtual.hardware import Cable, server
 from rehearsal.virtual.rack import VirtualRack
 from tests.rack.cloud_end import CloudEnd, be_patient, failover_s, put_network
 from tests.rack.conftest import Boot, Played, recap
+from tests.rack.site_end import (
+    ASK_NAME,
+    ASK_WEB,
+    HERE,
+    MEANS,
+    NAME,
+    NEIGHBOUR,
+    NEIGHBOUR_UP,
+    RESOLVER,
+    THERE,
+)
 
 pytestmark = [pytest.mark.rack, pytest.mark.timeout(1200)]
 
@@ -32,13 +43,16 @@ KEY = "CanaryCanaryCanaryCanary.0123456"
 SECRET = "s2svpn!vpn-0123456789abcdef0-abcdef"
 ARN = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET}"
 CLOUD = (IPv4Address("192.0.2.10"), IPv4Address("192.0.2.11"))
-HERE, THERE = "10.78.32.1", "10.100.0.10"
+MANAGEMENT = "10.0.2.15"
 FAILOVER_GOAL_S = 35.0
 
 SITE: dict[str, Any] = {
     "name": "racked",
-    "networks": {"serving": "10.78.32.0/24"},
-    "flows": [{"from": "serving", "to": "cloud", "tcp": [443], "why": "releases"}],
+    "networks": {"management": "10.0.2.0/24", "serving": "10.78.32.0/24"},
+    "flows": [
+        {"from": "serving", "to": "cloud", "tcp": [443], "why": "releases"},
+        {"from": "management", "to": "hosts", "tcp": [22], "why": "configuration"},
+    ],
     "edges": [
         {
             "name": "edge-a", "address": "198.51.100.20", "asn": 65030, "host": "lk-edge",
@@ -85,6 +99,11 @@ Scope=link
     "40-lan.network": "[Match]\nName=lan0\n[Network]\nAddress=10.78.32.1/24\n",
 }
 
+EDGE_ADDRESSES = [
+    {"network": "management", "interface": "mgmt0", "address": MANAGEMENT},
+    {"network": "serving", "interface": "lan0", "address": HERE},
+]
+
 
 @dataclass
 class Link:
@@ -96,26 +115,38 @@ class Link:
     folder: Path
     secrets: str
 
-    def play(self, *words: str, check: bool = True, **values: Any) -> Played:
+    def play(
+        self, *words: str, playbook: Path | None = None, check: bool = True, **values: Any
+    ) -> Played:
         site = self.cloud.site
+        told = handoff(site)
         given = {
             "landfall_site": site.model_dump(mode="json", by_alias=True),
-            "landfall_handoff": handoff(site),
+            "landfall_handoff": told,
+            "landfall_host": {"addresses": EDGE_ADDRESSES},
+            "landfall_addresses": [HERE, MANAGEMENT],
+            "landfall_overflow": [],
+            "landfall_tunnels": [
+                {"outside": each["cloud_address"], "inside": each["cloud_inside"]}
+                for each in told["tunnels"]
+            ],
             "landfall_environment": "racked",
             "landfall_secrets": {
                 "endpoint": self.secrets, "region": "eu-central-1", "rehearsal": True,
             },
             "link_frr_reload": False,
             "link_metrics_every_s": 60,  # each time costs an emulated server seconds
+            "link_dns_listen": [HERE],
+            "firewall_guard_s": 120,
             **values,
         }  # fmt: skip
         inventory = self.rack.inventory([self.edge], groups=("edge_hosts",))
         (self.folder / "hosts.json").write_text(json.dumps(inventory))
         (self.folder / "given.json").write_text(json.dumps(given))
         given_by = f"@{self.folder / 'given.json'}"
-        playbook: list[str | Path] = [ROOT / "playbooks/link.yml", *words]
+        played: list[str | Path] = [playbook or ROOT / "playbooks/link.yml", *words]
         done = process.run(
-            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", "-e", given_by, *playbook],
+            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", "-e", given_by, *played],
             cwd=ROOT,
             env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
             check=False,
@@ -125,6 +156,23 @@ class Link:
             log.write(output)
         assert not check or done.returncode == 0, output[-6000:]
         return Played(done.returncode, output, recap(output))
+
+    def close(self) -> Played:
+        """Play the role `firewall` on the edge, with what `site.yml` gives it."""
+        (self.folder / "playbooks").mkdir()
+        (self.folder / "templates").symlink_to(ROOT / "templates")
+        playbook = self.folder / "playbooks/firewall.json"
+        role = {"name": "Close the edge", "ansible.builtin.import_role": {"name": "firewall"}}
+        shared = [str(ROOT / "playbooks/vars/site.yml")]
+        playbook.write_text(
+            json.dumps([{"hosts": "edge_hosts", "vars_files": shared, "tasks": [role]}])
+        )
+        return self.play(playbook=playbook)
+
+    def neighbour(self, script: str, word: str | int) -> str:
+        """What a program says that another server of the site runs; "" where it fails."""
+        command = f"ip netns exec site python3 -c '{script}' {word}"
+        return self.edge.run(f"{command} 2>/dev/null; true", timeout_s=60).strip()
 
     def state(self) -> Any:
         return json.loads(self.edge.run("/usr/local/libexec/landfall/link state"))
@@ -194,6 +242,16 @@ def test_check_mode_before_the_first_run_changes_nothing(link: Link) -> None:
     assert "proposals = aes256gcm16-prfsha384-ecp384" in played.output
 
 
+def test_the_edge_is_closed_before_there_are_tunnels(link: Link) -> None:
+    """So that every session of the link has to pass the rules; none lives on from before."""
+    link.close()
+    listed = link.edge.run("nft list chain inet landfall input")
+    assert "policy drop" in listed
+    assert all(
+        str(each) in link.edge.run("nft list set inet landfall tunnel_ends") for each in CLOUD
+    )
+
+
 def test_the_first_run_brings_both_tunnels_up(link: Link) -> None:
     played = link.play("--diff", "-vvv")
     assert "edge-a-1 and edge-a-2: up" in played.output
@@ -207,7 +265,7 @@ def test_the_first_run_brings_both_tunnels_up(link: Link) -> None:
 def test_only_the_site_is_announced_and_the_cloud_prefers_the_first_tunnel(link: Link) -> None:
     told = json.loads(link.cloud.guest.run("vtysh -c 'show bgp ipv4 unicast json'"))["routes"]
     paths = told.pop("10.78.32.0/24")
-    assert set(told) == {"10.100.0.0/16", "172.31.0.0/16"}
+    assert set(told) == {"10.0.2.0/24", "10.100.0.0/16", "172.31.0.0/16"}
     ways = {path["peerId"]: path["path"].split() for path in paths}
     assert {peer: len(way) for peer, way in ways.items()} == {"169.254.30.2": 1, "169.254.31.2": 2}
     assert "xfrm1" in link.cloud.guest.run(f"ip route get {HERE}")
@@ -236,14 +294,33 @@ def test_the_key_is_nowhere_in_the_clear(link: Link) -> None:
     assert link.edge.run("findmnt -no FSTYPE -T /run/landfall-link") == "tmpfs\n"
 
 
+def test_the_site_asks_the_cloud_for_names_and_crosses_by_flows_alone(link: Link) -> None:
+    link.cloud.guest.run(
+        f"cat > /run/resolver.py <<'END'\n{RESOLVER}END\n"
+        "systemd-run -q --unit=resolver -p StandardOutput=file:/run/asked python3 /run/resolver.py"
+    )
+    link.edge.run(NEIGHBOUR_UP)
+    try:
+        assert link.neighbour(ASK_NAME, THERE) == MEANS  # itself
+        assert link.neighbour(ASK_NAME, HERE) == MEANS  # the edge's forwarder
+        assert link.neighbour(ASK_WEB, 443) == NEIGHBOUR
+        assert link.neighbour(ASK_WEB, 8443) == ""
+        assert MEANS in link.edge.run(f"resolvectl --legend=no query {NAME}")
+    finally:
+        link.edge.run("ip netns delete site")
+    # What the edge asks for itself comes from the site, to which the cloud has a way.
+    assert set(link.cloud.guest.run("cat /run/asked").split()) == {NEIGHBOUR, HERE}
+
+
 def test_what_no_flow_names_does_not_cross(link: Link) -> None:
     """The cloud asks a port of the site's: dropped, and counted."""
     # From the cloud's own address: the management card's is the same on every emulated server.
     script = f"import socket; socket.create_connection(('{HERE}', 22), 10, ('{THERE}', 0))"
     link.cloud.guest.run(f'python3 -c "{script}"; true')
-    listed = link.edge.run("nft list chain inet landfall_link arriving")
-    dropped = re.findall(r"counter packets (\d+) bytes \d+ drop", listed)
-    assert [int(each) > 0 for each in dropped] == [True]
+    ours, roles = "inet landfall_link arriving", "inet landfall dropped_in_cloud"
+    listed = link.edge.run(f"nft list chain {ours}; nft list counter {roles}")
+    link_s, firewall_s = re.findall(r"packets (\d+) bytes \d+(?: drop|\n\t})", listed)
+    assert int(link_s) + int(firewall_s) > 0
 
 
 def test_the_other_tunnel_takes_over_within_the_hold_time(link: Link) -> None:
@@ -267,7 +344,7 @@ def test_with_both_down_the_site_knows_and_nothing_leaves_in_the_clear(link: Lin
         metrics = link.edge.run("cat /var/lib/prometheus/node-exporter/landfall_link.prom")
         assert "landfall_link_route 0" in metrics
         # Longer than charon would try by itself without keyingtries = 0.
-        link.edge.run("sleep 75", timeout_s=120)
+        link.edge.run("sleep 150", timeout_s=240)
     finally:
         link.cloud.mend()
     assert process.wait_until(link.up, timeout_s=180, interval_s=3)
@@ -293,4 +370,7 @@ def test_a_rebooted_edge_comes_back_by_itself(link: Link) -> None:
     link.edge.reboot()
     assert process.wait_until(link.up, timeout_s=120, interval_s=3)
     assert link.ping() == 3
-    assert "landfall_link" in link.edge.run("nft list tables")
+    assert link.edge.run("nft list tables").split("\n")[:-1] == [
+        "table inet landfall",
+        "table inet landfall_link",
+    ]

@@ -20,8 +20,13 @@ ANYWHERE = IPv4Network("0.0.0.0/0")
 COMMENT_BYTES = 120
 """nftables keeps at most 128 bytes of a comment (NFTNL_UDATA_COMMENT_MAXLEN)."""
 
-SERVICE_PORTS = {"dns": (("udp", 53), ("tcp", 53)), "ntp": (("udp", 123),)}
-"""RFC 1035 and RFC 5905."""
+DNS, BGP = (("udp", 53), ("tcp", 53)), (("tcp", 179),)
+"""RFC 1035 and RFC 4271."""
+
+SERVICE_PORTS = {"dns": DNS, "ntp": (("udp", 123),), "resolvers": DNS}
+"""The cloud's resolvers are asked like name servers of the site. NTP: RFC 5905."""
+
+OTHER_EDGE, NAMES = "BGP with another edge of the site", "names of the cloud"
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -91,6 +96,9 @@ def firewall_plan(
     cloud: Sequence[str] = (),
     services: Mapping[str, Any] | None = None,
     routes: bool = False,
+    resolvers: Sequence[str] = (),
+    edges: Sequence[str] = (),
+    listen: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The zones, the rules between networks that this host forwards, and what is wrong.
 
@@ -102,6 +110,9 @@ def firewall_plan(
         cloud: the ranges at the other end of the link.
         services: of the site; those that are given by address may be asked without a flow.
         routes: whether this host forwards for others, as an edge does.
+        resolvers: the cloud's name servers.
+        edges: addresses of the site's other edges, which tell this one their routes.
+        listen: this host's addresses at which the site asks for the cloud's names.
 
     Returns:
         `zones`, `forward`, `attached` (the ranges in which this host stands), `problems` (one
@@ -120,19 +131,23 @@ def firewall_plan(
         peers=tuple(sorted({IPv4Address(each) for each in hosts})),
         cloud=tuple(IPv4Network(each) for each in cloud),
     )
-    asked, names = _services(services or {}, place)
+    asked, names = _services({**(services or {}), "resolvers": resolvers}, place)
     found = [
         Zone(
             name=name,
             ranges=tuple(map(str, place.ranges(name))),
-            incoming=tuple(_incoming(name, flows, place)),
-            outgoing=(*_outgoing(name, flows, place), *asked.get(name, ())),
+            incoming=(*_incoming(name, flows, place), *_edge_is_asked(name, place, edges, listen)),
+            outgoing=(
+                *_outgoing(name, flows, place),
+                *asked.get(name, ()),
+                *_every(BGP, targets=_in_zone(edges, name, place), why=OTHER_EDGE),
+            ),
         )
         for name in (*place.networks, *([CLOUD] if place.cloud else []), ELSEWHERE)
     ]
     return {
         "zones": [asdict(each) for each in found],
-        "forward": [asdict(each) for each in (_forward(flows, place) if routes else ())],
+        "forward": [asdict(each) for each in (_forward(flows, place, resolvers) if routes else ())],
         "attached": [str(place.networks[name]) for name in own],
         "problems": [],
         "names": names,
@@ -248,7 +263,34 @@ def _outgoing(zone: str, flows: Sequence[Mapping[str, Any]], place: Place) -> It
             yield from _rules(flow, sources, peers)
 
 
-def _forward(flows: Sequence[Mapping[str, Any]], place: Place) -> Iterator[Rule]:
+def _every(
+    ports: Iterable[tuple[str, int]],
+    *,
+    sources: tuple[str, ...] = (),
+    targets: tuple[str, ...] = (),
+    why: str,
+) -> Iterator[Rule]:
+    """A rule for each port; none where there is neither source nor target."""
+    for protocol, port in ports if sources or targets else ():
+        yield Rule(sources=sources, targets=targets, protocol=protocol, ports=(port,), why=why)
+
+
+def _in_zone(addresses: Iterable[str], zone: str, place: Place) -> tuple[str, ...]:
+    return tuple(each for each in addresses if place.zone_of(IPv4Address(each)) == zone)
+
+
+def _edge_is_asked(
+    zone: str, place: Place, edges: Sequence[str], listen: Sequence[str]
+) -> Iterator[Rule]:
+    """What an edge answers itself: the routes of other edges, and the site for the cloud's names."""
+    yield from _every(BGP, sources=_in_zone(edges, zone, place), why=OTHER_EDGE)
+    if zone in place.networks:
+        yield from _every(DNS, targets=tuple(listen), why=NAMES)
+
+
+def _forward(
+    flows: Sequence[Mapping[str, Any]], place: Place, resolvers: Sequence[str]
+) -> Iterator[Rule]:
     def side(name: str) -> tuple[str, ...]:
         peers = tuple(map(str, place.peers))
         return peers if name == HOSTS else tuple(map(str, place.ranges(name)))
@@ -257,6 +299,9 @@ def _forward(flows: Sequence[Mapping[str, Any]], place: Place) -> Iterator[Rule]
         sources, targets = side(flow["from"]), side(flow["to"])
         if sources and targets:
             yield from _rules(flow, sources, targets)
+    if resolvers:
+        everybody = tuple(map(str, place.networks.values()))
+        yield from _every(DNS, sources=everybody, targets=tuple(resolvers), why=NAMES)
 
 
 def _services(

@@ -117,7 +117,7 @@ def link_edge(
 
 
 def link_files(site: Any, handoff: Any, host: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The files of an edge, as `landfall_file_set` takes them.
+    """The files of an edge, as `landfall_files` takes them.
 
     `options` are the role's variables without their prefix.
     """
@@ -131,7 +131,7 @@ def link_files(site: Any, handoff: Any, host: str, options: Mapping[str, Any]) -
         "crossings": crossings(
             parsed,
             hosts=[IPv4Address(each) for each in options["hosts"]],
-            resolvers=bool(resolvers),
+            resolvers=resolvers,
         ),
         "resolvers": resolvers,
         "domains": options["domains"] or [f"{told.region}.amazonaws.com", "compute.internal"],
@@ -235,9 +235,12 @@ def link_peers(
     """Addresses at which the edge `name` meets the site's other edges.
 
     `variables` are those of every host, `edges` the names of those that are edges. Two edges meet
-    in the last of the site's networks in which both stand: the first ones are for management.
+    in the last of the site's networks in which both stand: the first ones are for management. A
+    host that is no edge meets none.
     """
     found = []
+    if name not in edges:
+        return []
     places: dict[str, dict[str, str]] = {}
     for edge in sorted({*edges}):
         described = variables[edge].get("landfall_host") or {"addresses": []}
@@ -250,10 +253,19 @@ def link_peers(
     return found
 
 
+def link_source(site: Any, addresses: Sequence[Mapping[str, Any]]) -> str:
+    """The address from which an edge with these asks the cloud itself; "" where it has none.
+
+    It is the one in the last of the site's networks, as for `link_peers`.
+    """
+    places = {each["network"]: str(each["address"]) for each in addresses}
+    return ([places[each] for each in site["networks"] if each in places] or [""])[-1]
+
+
 class FilterModule:
     """What Ansible loads."""
 
     def filters(self) -> dict[str, Any]:
         """The filters by name."""
-        every = (link_edge, link_files, link_peers, link_sheets)
+        every = (link_edge, link_files, link_peers, link_sheets, link_source)
         return {each.__name__: told_plainly(each) for each in every}

@@ -8,6 +8,7 @@ from landfall.model.crossing import crossings
 from tests.playbooks import links
 
 HOSTS = [IPv4Address("10.64.32.11"), IPv4Address("10.64.32.10")]
+RESOLVERS = [IPv4Address("10.100.0.10")]
 
 
 def test_only_flows_with_the_cloud_at_one_end_cross() -> None:
@@ -25,8 +26,8 @@ def test_without_known_hosts_the_sites_networks_stand_for_them() -> None:
 
 def test_names_cross_where_the_cloud_answers_for_them() -> None:
     assert crossings(links.site(flows=[]), hosts=HOSTS) == ()
-    found = crossings(links.site(flows=[]), hosts=HOSTS, resolvers=True)
-    assert {(each.protocol, each.ports, each.outward) for each in found} == {
-        ("tcp", (53,), True),
-        ("udp", (53,), True),
+    found = crossings(links.site(flows=[]), hosts=HOSTS, resolvers=RESOLVERS)
+    assert {(each.protocol, each.ports, each.outward, each.asked) for each in found} == {
+        ("tcp", (53,), True, tuple(RESOLVERS)),
+        ("udp", (53,), True, tuple(RESOLVERS)),
     }
