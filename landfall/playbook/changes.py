@@ -14,7 +14,8 @@ from landfall.playbook.run import Run, TaskResult
 NOT_RUN_IN_CHECK_MODE = "remote module"
 """What a module without check mode says when it is skipped ("remote module (X) does not ...")."""
 
-RESTARTS = ("systemd", "systemd_service", "service")
+NAMES = ("path", "dest", "written", "done", "name")
+"""Where a module says what it works on; `written` and `done` are those of Landfall's own."""
 
 
 def changes(run: Run, environment: str) -> list[Change]:
@@ -87,7 +88,7 @@ def _summary(task: str, found: Iterable[TaskResult]) -> str:
 
 def _what(each: TaskResult) -> str:
     arguments = (each.result.get("invocation") or {}).get("module_args") or {}
-    for key in ("path", "dest", "name"):
+    for key in NAMES:
         value = each.result.get(key) or arguments.get(key)
         if isinstance(value, str):
             return value
@@ -112,10 +113,12 @@ def _diff(each: TaskResult) -> str:
 
 def _pairs(each: TaskResult) -> Iterator[tuple[Any, Any, str]]:
     found = each.result.get("diff") or []
+    several = len(each.result.get("written") or []) > 1
     for diff in found if isinstance(found, list) else [found]:
         if isinstance(diff, Mapping) and "before" in diff and "after" in diff:
+            told = diff.get("after_header") or diff.get("before_header")
             # A template's own header names a temporary file on the controller.
-            header = _what(each) or diff.get("after_header") or diff.get("before_header")
+            header = told if several else _what(each) or told
             yield diff["before"], diff["after"], str(header).partition(" ")[0]
         elif isinstance(diff, Mapping) and diff.get("prepared"):
             yield "", diff["prepared"], _what(each)

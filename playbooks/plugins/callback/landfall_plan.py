@@ -41,7 +41,7 @@ def untold(event: str, result: Mapping[str, Any]) -> str:
 def named(result: Mapping[str, Any]) -> str:
     """What a task works on: a file, a service, a package."""
     arguments = (result.get("invocation") or {}).get("module_args") or {}
-    for key in ("path", "dest", "name"):
+    for key in ("path", "dest", "written", "done", "name"):
         value = result.get(key) or arguments.get(key)
         if isinstance(value, list):
             return ", ".join(map(str, value))
