@@ -143,7 +143,7 @@ RESOLVER, OTHER_EDGE, LISTENS = "10.9.0.10", "10.2.0.12", "10.2.0.11"
 
 ASKED = {
     "an edge and its resolver": ("outgoing", LISTENS, RESOLVER, "udp", 53, True),
-    "an edge and another address of the cloud": ("outgoing", LISTENS, "10.9.0.11", "udp", 53, False),
+    "an edge and the rest of the cloud": ("outgoing", LISTENS, "10.9.0.11", "udp", 53, False),
     "the site's name server and the edge": ("incoming", "10.1.0.53", LISTENS, "udp", 53, True),
     "at another address of the edge": ("incoming", "10.1.0.53", "10.1.0.11", "udp", 53, False),
     "the cloud and the edge": ("incoming", RESOLVER, LISTENS, "tcp", 53, False),

@@ -282,7 +282,7 @@ def _in_zone(addresses: Iterable[str], zone: str, place: Place) -> tuple[str, ..
 def _edge_is_asked(
     zone: str, place: Place, edges: Sequence[str], listen: Sequence[str]
 ) -> Iterator[Rule]:
-    """What an edge answers itself: the routes of other edges, and the site for the cloud's names."""
+    """What an edge answers itself: other edges about routes, the site about the cloud's names."""
     yield from _every(BGP, sources=_in_zone(edges, zone, place), why=OTHER_EDGE)
     if zone in place.networks:
         yield from _every(DNS, targets=tuple(listen), why=NAMES)
