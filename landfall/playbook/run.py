@@ -180,7 +180,9 @@ def _start(
         },
         event_handler=handle,
         quiet=True,
-        settings={"suppress_output_file": True, "idle_timeout": 600},
+        # No limit on silence: a rebuild, a stress test, an engine's build or a server's start
+        # prints nothing for long. A dead connection is ended by ssh (ServerAliveInterval).
+        settings={"suppress_output_file": True, "idle_timeout": None, "job_timeout": None},
     )
     return str(runner.status)
 

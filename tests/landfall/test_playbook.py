@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import time
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import ansible_runner.runner
 import pytest
 
 from landfall.errors import CommandFailed
-from landfall.playbook.run import Run, TaskResult, _raise_failures
+from landfall.model.environment import Environment
+from landfall.playbook.run import Run, TaskResult, _raise_failures, run
 
 
 def result(event: str, item: bool = False, **more: Any) -> TaskResult:
@@ -30,3 +36,24 @@ def test_of_a_loop_the_items_say_what_went_wrong() -> None:
 def test_what_is_ignored_is_no_failure() -> None:
     ended = Run(results=(result("runner_on_failed", ignore_errors=True),), counts={"h": {}})
     _raise_failures(ended)
+
+
+@pytest.mark.slow
+def test_a_task_that_is_silent_for_hours_is_let_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runner's clock goes an hour for each second, while a task prints nothing for two."""
+    begun = time.time()
+    hurried = SimpleNamespace(time=lambda: begun + 3600 * (time.time() - begun))
+    monkeypatch.setattr(ansible_runner.runner, "time", hurried)
+    environment = Environment(name="dev", root=tmp_path)
+    environment.inventory.mkdir(parents=True)
+    local = {"ansible_connection": "local"}
+    (environment.inventory / "hosts.yml").write_text(json.dumps({"all": {"hosts": {"h": local}}}))
+    silent = {"name": "Be silent", "ansible.builtin.pause": {"seconds": 2}}
+    (tmp_path / "playbooks").mkdir()
+    (tmp_path / "playbooks/silent.yml").write_text(
+        json.dumps([{"hosts": "all", "gather_facts": False, "tasks": [silent]}])
+    )
+    (tmp_path / "ansible.cfg").write_text("[defaults]\n")
+    assert run(environment, "silent.yml").counts["h"]["ok"] == 1
