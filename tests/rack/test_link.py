@@ -5,25 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import re
-import socket
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from ipaddress import IPv4Address
-from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from landfall import process
-from landfall.model.environment import ROOT
-from landfall.model.site import Site
-from rehearsal.virtual.guest import Guest
-from rehearsal.virtual.hardware import Cable, server
 from rehearsal.virtual.rack import VirtualRack
-from tests.rack.cloud_end import CloudEnd, be_patient, failover_s, put_network
-from tests.rack.conftest import Boot, Played, recap
+from tests.rack.cloud_end import failover_s
+from tests.rack.conftest import Boot
+from tests.rack.edge_end import ARN, CLOUD, KEY, Link, both_ends, secrets_manager
 from tests.rack.site_end import (
     ASK_NAME,
     ASK_WEB,
@@ -38,199 +28,14 @@ from tests.rack.site_end import (
 
 pytestmark = [pytest.mark.rack, pytest.mark.timeout(1200)]
 
-BIN = Path(sys.executable).parent
-KEY = "CanaryCanaryCanaryCanary.0123456"
-SECRET = "s2svpn!vpn-0123456789abcdef0-abcdef"
-ARN = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{SECRET}"
-CLOUD = (IPv4Address("192.0.2.10"), IPv4Address("192.0.2.11"))
-MANAGEMENT = "10.0.2.15"
 FAILOVER_GOAL_S = 35.0
 
-SITE: dict[str, Any] = {
-    "name": "racked",
-    "networks": {"management": "10.0.2.0/24", "serving": "10.78.32.0/24"},
-    "flows": [
-        {"from": "serving", "to": "cloud", "tcp": [443], "why": "releases"},
-        {"from": "management", "to": "hosts", "tcp": [22], "why": "configuration"},
-    ],
-    "edges": [
-        {
-            "name": "edge-a", "address": "198.51.100.20", "asn": 65030, "host": "lk-edge",
-            "inside": ["169.254.30.0/30", "169.254.31.0/30"],
-        }
-    ],
-    "edge_owner": "landfall",
-    "link": {"cloud_asn": 64530},
-}  # fmt: skip
-
-
-def handoff(site: Site) -> dict[str, Any]:
-    tunnels = [
-        {
-            "edge": "edge-a",
-            "cloud_address": str(CLOUD[index]),
-            "cloud_inside": str(inside[1]),
-            "site_inside": str(inside[2]),
-            "cloud_asn": site.link.cloud_asn,
-            "preshared_key_arn": ARN,
-        }
-        for index, inside in enumerate(site.edges[0].inside)
-    ]
-    return {
-        "account": "123456789012", "region": "eu-central-1", "provider": "offline",
-        "vpc_cidr": "10.100.0.0/16", "bucket": "b", "tunnels": tunnels,
-        "artifacts_key_arn": "arn:aws:kms:eu-central-1:123456789012:key/1",
-        "resolver_addresses": [THERE],
-    }  # fmt: skip
-
-
-WAN = {
-    "10-wan.network": """
-[Match]
-Name=ens9
-[Network]
-Address=198.51.100.20/24
-LinkLocalAddressing=no
-[Route]
-Destination=192.0.2.0/24
-Scope=link
-""",
-    "40-lan.netdev": "[NetDev]\nName=lan0\nKind=dummy\n",
-    "40-lan.network": "[Match]\nName=lan0\n[Network]\nAddress=10.78.32.1/24\n",
-}
-
-EDGE_ADDRESSES = [
-    {"network": "management", "interface": "mgmt0", "address": MANAGEMENT},
-    {"network": "serving", "interface": "lan0", "address": HERE},
-]
-
-
-@dataclass
-class Link:
-    """Both ends, and the playbook that makes one of them."""
-
-    edge: Guest
-    cloud: CloudEnd
-    rack: VirtualRack
-    folder: Path
-    secrets: str
-
-    def play(
-        self, *words: str, playbook: Path | None = None, check: bool = True, **values: Any
-    ) -> Played:
-        site = self.cloud.site
-        told = handoff(site)
-        given = {
-            "landfall_site": site.model_dump(mode="json", by_alias=True),
-            "landfall_handoff": told,
-            "landfall_host": {"addresses": EDGE_ADDRESSES},
-            "landfall_addresses": [HERE, MANAGEMENT],
-            "landfall_overflow": [],
-            "landfall_tunnels": [
-                {"outside": each["cloud_address"], "inside": each["cloud_inside"]}
-                for each in told["tunnels"]
-            ],
-            "landfall_environment": "racked",
-            "landfall_secrets": {
-                "endpoint": self.secrets, "region": "eu-central-1", "rehearsal": True,
-            },
-            "link_frr_reload": False,
-            "link_metrics_every_s": 60,  # each time costs an emulated server seconds
-            "link_dns_listen": [HERE],
-            "firewall_guard_s": 120,
-            **values,
-        }  # fmt: skip
-        inventory = self.rack.inventory([self.edge], groups=("edge_hosts",))
-        (self.folder / "hosts.json").write_text(json.dumps(inventory))
-        (self.folder / "given.json").write_text(json.dumps(given))
-        given_by = f"@{self.folder / 'given.json'}"
-        played: list[str | Path] = [playbook or ROOT / "playbooks/link.yml", *words]
-        done = process.run(
-            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", "-e", given_by, *played],
-            cwd=ROOT,
-            env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        with (self.folder / "play.log").open("a") as log:
-            log.write(output)
-        assert not check or done.returncode == 0, output[-6000:]
-        return Played(done.returncode, output, recap(output))
-
-    def close(self) -> Played:
-        """Play the role `firewall` on the edge, with what `site.yml` gives it."""
-        (self.folder / "playbooks").mkdir()
-        (self.folder / "templates").symlink_to(ROOT / "templates")
-        playbook = self.folder / "playbooks/firewall.json"
-        role = {"name": "Close the edge", "ansible.builtin.import_role": {"name": "firewall"}}
-        shared = [str(ROOT / "playbooks/vars/site.yml")]
-        playbook.write_text(
-            json.dumps([{"hosts": "edge_hosts", "vars_files": shared, "tasks": [role]}])
-        )
-        return self.play(playbook=playbook)
-
-    def neighbour(self, script: str, word: str | int) -> str:
-        """What a program says that another server of the site runs; "" where it fails."""
-        command = f"ip netns exec site python3 -c '{script}' {word}"
-        return self.edge.run(f"{command} 2>/dev/null; true", timeout_s=60).strip()
-
-    def state(self) -> Any:
-        return json.loads(self.edge.run("/usr/local/libexec/landfall/link state"))
-
-    def up(self) -> bool:
-        """Whether both tunnels carry BGP and the first is used."""
-        state = self.state()
-        sessions = [each["session"] for each in state["tunnels"].values()]
-        return bool(state["via"] == "cloud1") and sessions == ["Established"] * 2
-
-    def put(self, key: str) -> None:
-        client = boto3.client(
-            "secretsmanager", endpoint_url=self.secrets, region_name="eu-central-1",
-            aws_access_key_id="test", aws_secret_access_key="test",
-        )  # fmt: skip
-        try:
-            client.put_secret_value(SecretId=SECRET, SecretString=key)
-        except client.exceptions.ResourceNotFoundException:
-            client.create_secret(Name=SECRET, SecretString=key)
-
-    def ping(self, options: str = "", *, count: int = 3) -> int:
-        command = f"ping -n -i 0.3 -W 2 -c {count} -I {HERE} {options} {THERE}"
-        found = re.search(r"(\d+) received", self.edge.run(f"{command}; true"))
-        return int(found[1]) if found else 0
-
 
 @pytest.fixture(scope="module")
-def secrets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("secrets")
-    with socket.create_server(("127.0.0.1", 0)) as trial:
-        port = trial.getsockname()[1]
-    record = folder / "moto.json"
-    server: list[str | Path] = [BIN / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-    process.spawn(server, name="moto", record=record, log=folder / "moto.log")
-
-    def listens() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    assert process.wait_until(listens, timeout_s=30)
-    yield f"http://127.0.0.1:{port}"
-    process.stop(record)
-
-
-@pytest.fixture(scope="module")
-def link(
-    boot: Boot, rack: VirtualRack, secrets: str, tmp_path_factory: pytest.TempPathFactory
-) -> Link:
-    site = Site.model_validate(SITE)
-    aws = boot.clone(server("lk-aws", number=9, cable=Cable.WAN))
-    cloud = CloudEnd(guest=aws, site=site, addresses=CLOUD)
-    cloud.configure(KEY)
-    edge = boot.clone(server("lk-edge", number=8, cable=Cable.WAN))
-    be_patient(edge)
-    put_network(edge, WAN)
-    made = Link(edge, cloud, rack, tmp_path_factory.mktemp("link"), secrets)
-    made.put(KEY)
-    return made
+def link(boot: Boot, rack: VirtualRack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Link]:
+    folder = tmp_path_factory.mktemp("link")
+    with secrets_manager(folder) as secrets:
+        yield both_ends(boot, rack, secrets, folder)
 
 
 def test_check_mode_before_the_first_run_changes_nothing(link: Link) -> None:
