@@ -122,15 +122,7 @@ def firewall_plan(
     problems = list(_problems(networks, flows, addresses))
     if problems:
         return {"zones": [], "forward": [], "attached": [], "problems": problems, "names": []}
-    own: dict[str, tuple[str, ...]] = {}
-    for each in addresses:
-        own[each["network"]] = (*own.get(each["network"], ()), str(each["address"]))
-    place = Place(
-        networks={name: IPv4Network(each["range"]) for name, each in networks.items()},
-        own=own,
-        peers=tuple(sorted({IPv4Address(each) for each in hosts})),
-        cloud=tuple(IPv4Network(each) for each in cloud),
-    )
+    place = _place(networks, addresses, hosts, cloud)
     asked, names = _services({**(services or {}), "resolvers": resolvers}, place)
     found = [
         Zone(
@@ -148,10 +140,27 @@ def firewall_plan(
     return {
         "zones": [asdict(each) for each in found],
         "forward": [asdict(each) for each in (_forward(flows, place, resolvers) if routes else ())],
-        "attached": [str(place.networks[name]) for name in own],
+        "attached": [str(place.networks[name]) for name in place.own],
         "problems": [],
         "names": names,
     }
+
+
+def _place(
+    networks: Mapping[str, Any],
+    addresses: Sequence[Mapping[str, Any]],
+    hosts: Sequence[str],
+    cloud: Sequence[str],
+) -> Place:
+    own: dict[str, tuple[str, ...]] = {}
+    for each in addresses:
+        own[each["network"]] = (*own.get(each["network"], ()), str(each["address"]))
+    return Place(
+        networks={name: IPv4Network(each["range"]) for name, each in networks.items()},
+        own=own,
+        peers=tuple(sorted({IPv4Address(each) for each in hosts})),
+        cloud=tuple(IPv4Network(each) for each in cloud),
+    )
 
 
 def firewall_refusal(plan: Mapping[str, Any], connection: str, controllers: Sequence[str]) -> str:
