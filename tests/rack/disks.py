@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +15,10 @@ from typing import Any
 
 from landfall import process
 from landfall.model.array import Array
+from landfall.model.environment import ROOT
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Disk
+from tests.rack.conftest import Playbooks
 
 MOUNT = "/srv/data"
 
@@ -148,6 +152,37 @@ def writing(guest: Guest, start: int = 0) -> Iterator[Writes]:
         found.pending = last + 1 if (last + 1) % 200 else last - 199
 
 
+def cut_when(
+    guest: Guest,
+    playbooks: Playbooks,
+    *words: str,
+    hosts: Mapping[Guest, Mapping[str, Any]],
+    ready: Callable[[], bool],
+) -> None:
+    """Run storage.yml with these words, and cut the power as soon as `ready` says so."""
+    playbooks.play("storage.yml", "--list-tasks", hosts=hosts, values=values(playbooks.folder))
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "ansible-playbook",
+        *("-i", playbooks.folder / "inventory"),
+        *("--extra-vars", f"@{playbooks.folder / 'given.json'}"),
+        ROOT / "playbooks/storage.yml",
+        *words,
+    ]
+    env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
+    child = subprocess.Popen(
+        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        process.wait_until(
+            lambda: child.poll() is not None or ready(), timeout_s=900, interval_s=0.3
+        )
+        guest.cut_power()
+    finally:
+        said, _ = child.communicate(timeout=300)
+    assert child.returncode != 0, f"it ended before the power was cut\n{said[-2000:]}"
+    assert "UNREACHABLE" in said, said[-4000:]
+
+
 def state(guest: Guest) -> Mapping[str, str]:
     """The array as the kernel has it."""
     script = "cd /sys/class/block/$(basename $(readlink -f /dev/md/data))/md && "
@@ -178,20 +213,29 @@ def put_back(guest: Guest, disk: Disk, bay: int) -> None:
     guest.run(script, timeout_s=120)
 
 
-def pull_disks(guest: Guest, times: int, *, seconds: float = 4.0) -> int:
-    """Pull a disk `times` times while files are written, each put back; how many writes were lost.
+@dataclass(frozen=True)
+class Pulls:
+    """How many writes were acknowledged while disks were pulled, and how many of them are lost."""
+
+    acknowledged: int
+    lost: int
+
+
+def pull_disks(guest: Guest, times: int, *, seconds: float = 4.0) -> Pulls:
+    """Pull a disk `times` times while files are written, and put each back.
 
     The array must be mounted and whole. The bench calls it with 20.
     """
-    lost = 0
+    acknowledged = lost = 0
     for turn in range(times):
         bay = sorted(guest.bays())[turn % 4]
-        with writing(guest, turn * 200) as writes:
+        with writing(guest) as writes:
             process.wait_until(lambda: False, timeout_s=seconds / 2)
             disk = guest.pull(bay)
             process.wait_until(lambda: False, timeout_s=seconds / 2)
         assert len(writes.acknowledged) > 1
+        acknowledged += len(writes.acknowledged)
         lost += len(writes.lost(guest))
         put_back(guest, disk, bay)
         rebuilt(guest)
-    return lost
+    return Pulls(acknowledged, lost)

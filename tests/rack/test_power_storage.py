@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from landfall import process
 from landfall.errors import CommandFailed
-from landfall.model.environment import ROOT
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import server
 from tests.rack import disks
@@ -29,34 +24,14 @@ def guest(boot: Boot) -> Guest:
     return boot(HARDWARE)
 
 
-def cut_when(guest: Guest, playbooks: Playbooks, begun: str) -> None:
-    """Run the playbook, and cut the power as soon as the journal says that a step has begun."""
-    playbooks.play("storage.yml", "--list-tasks", hosts=HOSTS(guest), values=given(playbooks))
-    command: list[str | Path] = [
-        Path(sys.executable).parent / "ansible-playbook",
-        *("-i", playbooks.folder / "inventory"),
-        *("--extra-vars", f"@{playbooks.folder / 'given.json'}"),
-        ROOT / "playbooks/storage.yml",
-    ]
-    env = {**os.environ, "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg")}
-    child = subprocess.Popen(
-        command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-
-    def now() -> bool:
-        try:
-            text = guest.run(f"cat {JOURNAL} || true", timeout_s=60)
-        except CommandFailed:
-            return False
-        found = json.loads(text or "{}")
-        return begun in (found.get("begun"), *found.get("finished", ()))  # or just over
-
+def begun(guest: Guest, step: str) -> bool:
+    """Whether the journal says that a step has begun, or is just over."""
     try:
-        assert process.wait_until(now, timeout_s=900, interval_s=0.3)
-        guest.cut_power()
-    finally:
-        said, _ = child.communicate(timeout=300)
-    assert child.returncode != 0, said[-2000:]
+        text = guest.run(f"cat {JOURNAL} || true", timeout_s=60)
+    except CommandFailed:
+        return False
+    found = json.loads(text or "{}")
+    return step in (found.get("begun"), *found.get("finished", ()))
 
 
 def HOSTS(guest: Guest) -> dict[Guest, dict[str, object]]:  # noqa: N802  the same every time
@@ -69,7 +44,7 @@ def given(playbooks: Playbooks) -> dict[str, object]:
 
 @pytest.mark.parametrize("step", ["create", "encrypt", "fill"])
 def test_cut_while_it_is_made(guest: Guest, playbooks: Playbooks, step: str) -> None:
-    cut_when(guest, playbooks, step)
+    disks.cut_when(guest, playbooks, hosts=HOSTS(guest), ready=lambda: begun(guest, step))
     guest.boot()
     if step == "fill":
         done = playbooks.play("storage.yml", "-v", hosts=HOSTS(guest), values=given(playbooks))

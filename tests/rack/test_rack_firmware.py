@@ -23,10 +23,8 @@ def measured(guest: Guest, pcr: int) -> str:
 
 
 def test_the_firmware_measures_the_kernel_and_its_command_line(guest: Guest) -> None:
-    assert guest.run("ls -d /sys/firmware/efi /dev/tpmrm0").split() == [
-        "/sys/firmware/efi",
-        "/dev/tpmrm0",
-    ]
+    for there in ("/sys/firmware/efi", "/dev/tpmrm0"):
+        guest.run(f"test -e {there}")
     for pcr in (7, 9):  # the Secure Boot policy; initial RAM disk and command line
         assert set(measured(guest, pcr)) != {"0"}
 

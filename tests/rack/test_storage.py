@@ -54,7 +54,7 @@ def test_the_recovery_key_is_in_escrow_and_nowhere_else(guest: Guest, playbooks:
 
 
 def test_a_pulled_disk_loses_nothing_and_is_replaced(guest: Guest, playbooks: Playbooks) -> None:
-    assert disks.pull_disks(guest, 1) == 0
+    assert disks.pull_disks(guest, 1).lost == 0
     spare = HARDWARE.spare
     assert spare is not None
     with disks.writing(guest, 1000) as writes:

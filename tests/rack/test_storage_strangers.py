@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from dataclasses import replace
 
@@ -117,6 +118,22 @@ def test_a_full_array_survives_a_pulled_disk(guest: Guest) -> None:
     guest.run(f"rm {disks.MOUNT}/full && echo kept > {disks.MOUNT}/kept && sync")
     disks.put_back(guest, disk, 2)
     disks.rebuilt(guest)
+    assert guest.run(f"cat {disks.MOUNT}/kept") == "kept\n"
+
+
+def test_a_damaged_header_comes_back_from_the_escrow(guest: Guest, playbooks: Playbooks) -> None:
+    guest.run(
+        "systemctl stop srv-data.mount systemd-cryptsetup@data; "
+        "dd if=/dev/zero of=/dev/md/data bs=1M count=16 conv=fsync status=none; "
+        "! cryptsetup isLuks /dev/md/data"
+    )
+    header = base64.b64encode(disks.opened(playbooks.folder, "ss-1", "header.cms")).decode()
+    guest.run(
+        "umask 077; base64 --decode > /dev/shm/header; cryptsetup luksHeaderRestore --batch-mode "
+        "/dev/md/data --header-backup-file /dev/shm/header; shred -u /dev/shm/header",
+        stdin=header,
+    )
+    guest.run("systemctl start systemd-cryptsetup@data srv-data.mount")
     assert guest.run(f"cat {disks.MOUNT}/kept") == "kept\n"
 
 

@@ -9,6 +9,7 @@ from .facts import Facts, Journal, Md
 from .spec import Spec
 
 REPLACE = "docs/disks.md says how to replace it"
+HEADER = "docs/disks.md, `The header is damaged`"
 
 
 def problems(spec: Spec, facts: Facts) -> Iterator[str]:
@@ -126,7 +127,7 @@ def _geometry(spec: Spec, facts: Facts, found: Journal, array: Md) -> Iterator[s
     luks = facts.luks
     if luks is None or luks.uuid != found.luks:
         there = luks.uuid if luks else "none"
-        yield f"{array.path}: LUKS header {there}, the journal says {found.luks}; restore.yml"
+        yield f"{array.path}: LUKS header {there}, the journal says {found.luks}; {HEADER}"
     elif luks.sector_bytes != spec.sector_bytes:
         yield (
             f"array.sector_bytes: {spec.sector_bytes}, the container has {luks.sector_bytes}; "
