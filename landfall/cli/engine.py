@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from landfall.cli.console import print_json, reporter
 from landfall.model.environment import find
 
 app = typer.Typer(
-    help="Plan, build and list engines.\n\nExample: landfall engine plan tiny-lm",
+    help="Plan, build and list engines; say what fits.\n\nExample: landfall engine plan tiny-lm",
     no_args_is_help=True,
 )
 
@@ -71,6 +72,48 @@ def build(
         step.result = engine.describe(environment, key) + ("" if built else "; already built")
     if as_json:
         print_json({"key": key, "built": built})
+
+
+@app.command()
+def fit(
+    model: Annotated[str, typer.Argument(help="A model of the catalog, or its config.json.")],
+    gpu: Annotated[str, typer.Option(help="A GPU of the catalog, such as L40S.")],
+    batch: Annotated[int, typer.Option(help="Sequences at a time.")] = 8,
+    sequence: Annotated[int, typer.Option(help="Tokens of one, prompt and answer.")] = 8192,
+    weights: Annotated[str, typer.Option(help="bf16, fp8, int4_awq, ...")] = "bf16",
+    cache: Annotated[str, typer.Option(help="bf16, fp8, ...")] = "bf16",
+    tp: Annotated[int, typer.Option(help="GPUs that share every layer.")] = 1,
+    backend: Annotated[str, typer.Option(help="BACKEND/MODE.")] = "tensorrt_llm/pytorch",
+    instead: Annotated[
+        list[str] | None, typer.Option(help="Another GPU that could be taken.")
+    ] = None,
+    picture: Annotated[Path | None, typer.Option(help="Write memory as an SVG.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a model fits a GPU, what binds, and what would fit. Nothing is downloaded.
+
+    Example: landfall engine fit llama-3.1-8b --gpu L40S --batch 32
+    """
+    from landfall.cli.flow import fitting
+
+    ask = fitting.ask(
+        model, gpu, backend, batch=batch, sequence=sequence, weights=weights, cache=cache, tp=tp
+    )
+    answer = fitting.answer(ask, instead or [])
+    if picture is not None:
+        picture.write_text(answer.picture)
+    if as_json:
+        print_json(answer.json)
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    table = Table("item", "size", "how it is known", box=None, padding=(0, 2))
+    for row in answer.rows:
+        table.add_row(*row)
+    console.print(table)
+    for line in answer.sentences:
+        console.print(line)
+    if picture is not None:
+        console.print(f"The picture is {picture}.")
 
 
 @app.command("list")

@@ -1,0 +1,226 @@
+"""The arithmetic of a fit: pure functions of a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from math import ceil
+
+from engines import catalog
+from engines.fit import GIB, MIB, Ask, Fit, Item, Verdict
+from engines.precision import CACHE, SIXTEEN_BIT, WEIGHTS
+from engines.shape import Group, Shape
+from landfall.errors import InvalidInput, Problem
+
+ACTIVATIONS = {
+    "llama": {1: 11.0, 2: 6.5, 4: 4.0, 8: 5.0},
+    "experts": {1: 22.0, 2: 13.0, 4: 10.0, 8: 10.0},
+    "others": {1: 10.0, 2: 6.0, 4: 5.0, 8: 5.0},
+}
+"""Bytes of activations are 2 * tokens * heads * head_dim times this, by the GPUs that share a
+layer: measured by ai-dynamo/aiconfigurator @095f58a5, on A100, L40S, H100, H200 and B200."""
+
+COMMUNICATION_MIB = {1: 0, 2: 342, 4: 392, 8: 392}
+"""NCCL's buffers; the same source."""
+
+RESERVE = 3.5
+"""GiB for CUDA, libraries, graphs and fragments; the same source keeps it free for safety."""
+
+RESERVE_VLLM = 0.1
+"""GiB outside PyTorch in vLLM's log of its thread 12330; the share that it does not take is a
+reserve of its own."""
+
+BLOCK_TOKENS = {"tensorrt_llm": 32, "vllm": 16}
+"""Tokens in a block of the cache: TensorRT-LLM 1.x (plugin.py, llm_args.py: tokens_per_block)."""
+
+
+def fit(ask: Ask) -> Fit:
+    """Whether it fits, with every item.
+
+    Raises:
+        InvalidInput: it cannot run at all, whatever the memory; all reasons at once.
+    """
+    opened = _check(ask)
+    items = (*_weights(ask), *_others(ask))
+    pool = _pool(ask, sum(item.size for item in items))
+    one = sequence_size(ask, ask.sequence)
+    batch = max(0, pool) // one
+    verdict = Verdict.FITS if batch >= ask.batch else Verdict.WAITS if batch else Verdict.NOT
+    return Fit(
+        ask=ask,
+        items=items,
+        pool=pool,
+        block_tokens=BLOCK_TOKENS[ask.backend],
+        per_sequence=one,
+        per_token=_per_token(ask),
+        largest_batch=batch,
+        largest_sequence=_longest(ask, pool),
+        verdict=verdict,
+        binds=_binds(ask, pool, batch),
+        open=tuple(opened),
+    )
+
+
+def problems(ask: Ask) -> Iterator[Problem]:
+    """Why it cannot run at all."""
+    shape = ask.shape
+    for kind, name in (("weights", ask.weights), ("cache", ask.cache)):
+        told = catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)
+        if told.answer is False:
+            yield Problem(path=kind, message=told.why)
+    if ask.tp not in COMMUNICATION_MIB:
+        known = ", ".join(map(str, COMMUNICATION_MIB))
+        yield Problem(path="tp", message=f"{ask.tp} GPUs cannot share a layer; {known} can")
+    elif shape.heads % ask.tp:
+        yield Problem(path="tp", message=f"{shape.heads} heads do not divide by {ask.tp}")
+    elif shape.latent is None and shape.kv_heads % ask.tp and ask.tp % shape.kv_heads:
+        yield Problem(
+            path="tp",
+            message=f"{shape.kv_heads} heads of keys and values do not divide by {ask.tp}",
+        )
+    if not 1 <= ask.pp <= shape.layers:
+        yield Problem(path="pp", message=f"1 to {shape.layers} groups, not {ask.pp}")
+    if ask.sequence > shape.context:
+        message = f"{ask.model} reads at most {shape.context} tokens, not {ask.sequence}"
+        yield Problem(path="sequence", message=message)
+    for name in ("batch", "sequence", "tokens"):
+        if getattr(ask, name) < 1:
+            yield Problem(path=name, message=f"must be at least 1, not {getattr(ask, name)}")
+    if not 0 < ask.fraction < 1:
+        yield Problem(path="fraction", message=f"above 0 and below 1, not {ask.fraction}")
+
+
+def _check(ask: Ask) -> list[str]:
+    """What was not established; refuses what cannot be."""
+    wrong = list(problems(ask))
+    if wrong:
+        raise InvalidInput(f"{ask.model} on {ask.gpu.name}", wrong)
+    opened = [
+        f"{name} {kind}: {told.why}"
+        for kind, name in (("weights", ask.weights), ("cache", ask.cache))
+        if (told := catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)).answer is None
+    ]
+    return opened + [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
+
+
+def _layers(ask: Ask) -> int:
+    """Of the group that has most."""
+    return ceil(ask.shape.layers / ask.pp)
+
+
+def _weights(ask: Ask) -> Iterator[Item]:
+    """Of the GPU that carries most: the first group has the embedding, the last the output."""
+    recipe = WEIGHTS[ask.weights]
+    share = Fraction(_layers(ask), ask.shape.layers)
+    ends = {"embedding", "output"}
+    groups = list(ask.shape.groups())
+    found = {}
+    for group in groups:
+        quantised = group.quantised and (not recipe.experts_only or "experts" in group.name)
+        size = recipe.of(group.parameters) if quantised else group.parameters * SIXTEEN_BIT
+        bits = ask.weights if quantised else "16 bit"
+        here = size if group.name in ends else ceil(size * share)
+        # The embedding is looked up whole on each GPU unless a recipe splits it.
+        whole = group.name in {"embedding", "norms and biases", "routers"}
+        found[group.name] = Item(
+            name=f"weights: {group.name}",
+            size=here if whole else ceil(Fraction(here, ask.tp)),
+            why=f"{_count(group)} at {bits}{_split(ask, whole=whole)}",
+        )
+    if ask.pp > 1 and "output" in found:
+        # Two groups carry one each; the larger counts.
+        smaller = min(ends, key=lambda name: found[name].size)
+        del found[smaller]
+    yield from found.values()
+
+
+def _count(group: Group) -> str:
+    return f"{group.parameters:,} parameters"
+
+
+def _split(ask: Ask, *, whole: bool) -> str:
+    words = [] if whole or ask.tp == 1 else [f"a share of one in {ask.tp}"]
+    words += [f"{_layers(ask)} of {ask.shape.layers} layers"] if ask.pp > 1 else []
+    return "".join(f", {each}" for each in words)
+
+
+def _others(ask: Ask) -> Iterator[Item]:
+    shape = ask.shape
+    kind = "experts" if shape.experts else "llama" if shape.family == "llama" else "others"
+    factor = ACTIVATIONS[kind][ask.tp]
+    width = shape.heads * shape.head_dim
+    yield Item(
+        name="activations",
+        size=int(2 * ask.tokens * width * factor),
+        why=f"2 * {ask.tokens} tokens * {width} * {factor:g}, measured for {kind} at tp {ask.tp}",
+    )
+    if ask.tp > 1:
+        size = COMMUNICATION_MIB[ask.tp] * MIB
+        yield Item(name="communication", size=size, why=f"NCCL's buffers at tp {ask.tp}")
+    reserve = RESERVE_VLLM if ask.backend == "vllm" else RESERVE
+    why = "CUDA, libraries, graphs, fragments"
+    yield Item(name="reserve", size=int(reserve * GIB), why=why)
+
+
+def _pool(ask: Ask, used: int) -> int:
+    """What the backend gives to the cache.
+
+    TensorRT-LLM takes its fraction of what is free after everything else (legacy/reference/
+    memory.md; pyexecutor/_util.py). vLLM's fraction is of all memory, everything included.
+    """
+    if ask.backend == "vllm":
+        return int(ask.gpu.memory * ask.fraction) - used
+    free = ask.gpu.memory - used
+    return int(free * ask.fraction) if free > 0 else free
+
+
+def _per_token(ask: Ask) -> int:
+    """Of one more token that every layer of the group keeps."""
+    kept = _layers(ask) * ask.shape.kept_per_layer(ask.tp)
+    return ceil(kept * CACHE[ask.cache])
+
+
+def sequence_size(ask: Ask, tokens: int) -> int:
+    """Bytes of the cache that one sequence takes: whole blocks, layers with a window up to it."""
+    block, shape = BLOCK_TOKENS[ask.backend], ask.shape
+    share = Fraction(_layers(ask), shape.layers)
+    kept = sum(
+        layers * ceil(min(tokens, window or tokens) / block) * block
+        for layers, window in shape.windows
+    )
+    return ceil(kept * share * shape.kept_per_layer(ask.tp) * CACHE[ask.cache])
+
+
+def _longest(ask: Ask, pool: int) -> int:
+    """The longest sequence of which the asked batch fits: by halving, since size only grows."""
+    low, high = 0, ask.shape.context
+    while low < high:
+        middle = (low + high + 1) // 2
+        if sequence_size(ask, middle) * ask.batch <= pool:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _binds(ask: Ask, pool: int, batch: int) -> str:
+    if pool <= 0:
+        return "the weights and what they need leave nothing for the cache"
+    if not batch:
+        return "the cache is smaller than one sequence"
+    if batch < ask.batch:
+        return "the cache"
+    return "nothing: memory is left"
+
+
+def shape_of(name: str) -> Shape:
+    """The shape of a model of the catalog.
+
+    Raises:
+        InvalidInput: it is not in the catalog.
+    """
+    known = catalog.models()
+    if name not in known:
+        message = f"no model {name}; there are {', '.join(known)}"
+        raise InvalidInput("model", [Problem(path="", message=message)])
+    return known[name].shape
