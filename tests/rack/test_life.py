@@ -182,6 +182,9 @@ def checkout(
         {
             "network_managed": True,
             "burnin_required": False,
+            # an emulated processor is busy for seconds each time
+            "metrics_every_s": 300,
+            "storage_watch_every_s": 300,
             "runtime_registry_ca": str(services.registry.ca),
             "runtime_containers": [
                 {"name": "web", "image": "site/web", "digest": page, "network": "host"}
