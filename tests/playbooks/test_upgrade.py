@@ -16,7 +16,8 @@ import pytest
 from landfall import process
 from landfall.model.environment import ROOT
 from playbooks.plugins.filter.landfall_rebuilds import engine_rebuilds
-from tests.playbooks.several_hosts import Hosts, booted
+from tests.playbooks import stand_in
+from tests.playbooks.several_hosts import Hosts, booted, up
 from tests.playbooks.traffic import Traffic
 
 BOOTED = "systemctl show --property=UserspaceTimestampMonotonic"
@@ -103,6 +104,22 @@ def test_a_bad_engine_stops_at_the_first_host_which_is_put_back(hosts: Hosts) ->
     assert traffic.lost == []
     assert traffic.models == {"second"}
     assert state(hosts) == {"t-1": "second", "t-2": "second"}
+
+
+@pytest.mark.host
+@pytest.mark.timeout(900)
+def test_an_engine_whose_key_changed_is_named_and_the_host_is_put_back(hosts: Hosts) -> None:
+    key, noted = hosts.checkout.release("second"), hosts.checkout.environment.wheelhouse_file
+    before, served = noted.read_text(), state(hosts)
+    newer = hosts.checkout.root / "newer"
+    digest = stand_in.wheelhouse(newer, backend="2")
+    up(hosts.rack, newer)
+    hosts.checkout.wheels(f"{hosts.rack.packages_url}/{newer.name}/", digest)
+    said = upgrade(hosts, fails=True)
+    noted.write_text(before)
+    assert f"tiny-lm {key[:12]}: built with stand-in 1; this host has 2" in said
+    assert "It was put back to what ran before, and answers again." in said
+    assert state(hosts) == served
 
 
 @pytest.mark.host
