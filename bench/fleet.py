@@ -21,6 +21,7 @@ from landfall import process
 from landfall.cli.flow import pull_request
 from landfall.model.environment import ROOT, Environment, cache_folder, find
 from rehearsal import setup
+from rehearsal.packages import Wheelhouse
 from rehearsal.rack import SSH_PORT, Forward, Rack, RackHost
 
 HOSTS = 8
@@ -69,7 +70,7 @@ def fleet() -> Iterator[Fleet]:
         _inventory(Environment(name="dev", root=root), rack)
         try:
             rack.up(rootfs=made.rootfs, repository=made.repository, wheelhouse=made.wheelhouse.path)
-            _wheelhouse(Environment(name="dev", root=root), rack)
+            _wheelhouse(Environment(name="dev", root=root), rack, made.wheelhouse)
             found = Fleet(root=root, rack=rack)
             found.landfall("site", "dev")
             yield found
@@ -135,6 +136,7 @@ def _inventory(environment: Environment, rack: Rack) -> None:
     for host, forward in zip(rack.hosts, rack.forwards, strict=True):
         reached[host.name] = {"ansible_host": "127.0.0.1", "ansible_port": forward.port}
         one["host"]["nics"][0]["mac"] = host.mac
+        one["host"]["addresses"][0]["address"] = host.address
         target = environment.inventory / "host_vars" / f"{host.name}.yml"
         target.write_text(yaml.safe_dump(one))
     for group in written["all"]["children"].values():
@@ -144,8 +146,6 @@ def _inventory(environment: Environment, rack: Rack) -> None:
     site.write_text(site.read_text().replace("10.88.0.", f"{rack.gateway.rpartition('.')[0]}."))
 
 
-def _wheelhouse(environment: Environment, rack: Rack) -> None:
-    made = json.loads(find("dev").wheelhouse_file.read_text())
-    name = made["url"].rstrip("/").rpartition("/")[2]
-    made["url"] = f"{rack.packages_url}/{name}/"
-    environment.wheelhouse_file.write_text(json.dumps(made))
+def _wheelhouse(environment: Environment, rack: Rack, made: Wheelhouse) -> None:
+    noted = {"url": f"{rack.packages_url}/{made.path.name}/", "digest": made.digest}
+    environment.wheelhouse_file.write_text(json.dumps(noted))
