@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-NAMES = ("serve", "preview", "cloud", "policy", "ask", "site", "demo")
+NAMES = ("serve", "preview", "cloud", "policy", "ask", "fit", "site", "demo")
 ASKED_FOR = ("demo",)
 """Not measured unless named: it forgets the rehearsal first."""
 
