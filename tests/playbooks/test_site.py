@@ -158,9 +158,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, secrets: str) -> Iterator[Sit
 pytestmark = pytest.mark.host
 
 
+SERVING = ("--tags", "engine,serving,gateway")
+
+
 def test_check_mode_before_the_first_run_changes_nothing(site: Site) -> None:
+    """Of what holds secrets; tests/playbooks/test_check.py looks at every task."""
     before = site.ssh("ls -R /etc /opt | sha256sum")
-    counts = site.play("--check", "--diff")
+    counts = site.play("--check", "--diff", *SERVING)
     assert counts["failed"] == 0
     assert counts["changed"] >= 8
     assert site.ssh("ls -R /etc /opt | sha256sum") == before
@@ -246,11 +250,11 @@ def test_a_corrupted_engine_is_refused_and_the_right_one_takes_over(site: Site) 
     site.values["landfall_routes"] = [{"name": "tiny-lm", "upstreams": [upstream]}]
     model = Path(second["source"]) / "model"
     model.write_text("tampered")
-    assert site.play("--skip-tags", "preflight", check=False)["failed"] == 1
+    assert site.play(*SERVING, check=False)["failed"] == 1
     assert "not what was signed" in site.output
     assert site.ask().json()["model"] == "first"  # the gateway was not touched
     model.write_text("second")
-    site.play("--skip-tags", "preflight")  # what was copied before is damaged: it is copied again
+    site.play(*SERVING)  # what was copied before is damaged: it is copied again
     assert site.ask().json()["model"] == "second"
     units = site.ssh("systemctl list-units 'landfall-engine-*' --all --no-legend --plain")
     assert [line.split()[0] for line in units.splitlines()] == [
