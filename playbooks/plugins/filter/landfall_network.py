@@ -38,7 +38,7 @@ def read(host: Any, site: Any) -> tuple[Host, Site]:
 
 
 def network_files(host: Any, site: Any) -> dict[str, Any]:
-    """What is to lie on a host, as `landfall_file_set` takes it: nothing of it is in effect yet."""
+    """What is to lie on a host, as `landfall_files` takes it: nothing of it is in effect yet."""
     parsed, its_site = read(host, site)
     found = interfaces(parsed, its_site)
     files = [file for each in found for file in _files(each)]
