@@ -85,8 +85,10 @@ class Checkout:
     ) -> None:
         """Write the inventory: what each server is, the site, and variables for all."""
         made = self.rack.inventory(hosts, groups=("gpu_hosts", "build_hosts"))
-        made["all"]["vars"] |= variables
         folder = self.dev.inventory
+        # Not in hosts.yml: what group_vars says would win, and there stands that networks of
+        # booted hosts are left alone.
+        (folder / "group_vars/all/rehearsal.yml").write_text(yaml.safe_dump(dict(variables)))
         (folder / "hosts.yml").write_text(yaml.safe_dump(made))
         for old in (folder / "host_vars").iterdir():
             old.unlink()
