@@ -12,7 +12,19 @@ from rich.table import Table
 
 from bench.figure import Figure
 
-NAMES = ("serve", "preview", "cloud", "policy", "ask", "fit", "site", "fleet", "storage", "link", "demo")
+NAMES = (
+    "serve",
+    "preview",
+    "cloud",
+    "policy",
+    "ask",
+    "fit",
+    "site",
+    "fleet",
+    "storage",
+    "link",
+    "demo",
+)
 ASKED_FOR = ("fleet", "storage", "link", "demo")
 """Not measured unless named: hosts are booted or emulated for minutes, or the rehearsal is
 forgotten first."""
