@@ -126,8 +126,6 @@ def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> S
     table = _support()[backend][mode]
     where = f"{backend} in mode {mode}"
     rule = table[kind].get(precision)
-    if rule is None and backend == "vllm":
-        return Supported(answer=None, why=f"not established for {where}")
     known = ", ".join(table[kind])
     if rule is None:
         return Supported(answer=False, why=f"{where} has no {precision} {kind}; it has {known}")

@@ -31,7 +31,12 @@ RESERVE_VLLM = 0.1
 reserve of its own."""
 
 BLOCK_TOKENS = {"tensorrt_llm": 32, "vllm": 16}
-"""Tokens in a block of the cache: TensorRT-LLM 1.x (plugin.py, llm_args.py: tokens_per_block)."""
+"""Tokens in a block of the cache: TensorRT-LLM 1.x (plugin.py, llm_args.py: tokens_per_block),
+vLLM 0.33.0 (config/cache.py: DEFAULT_BLOCK_SIZE)."""
+
+FRACTION = {"tensorrt_llm": 0.9, "vllm": 0.92}
+"""Of memory, as each means it: TensorRT-LLM's free_gpu_memory_fraction, vLLM 0.33.0's
+gpu_memory_utilization (config/cache.py)."""
 
 
 def fit(ask: Ask) -> Fit:

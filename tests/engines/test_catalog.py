@@ -40,10 +40,20 @@ def test_what_runs_where(
     assert bool(told.why) == (expected is not YES)
 
 
-def test_what_was_not_read_is_not_established() -> None:
-    told = catalog.supported("vllm", "serve", "weights", "fp8", catalog.gpus()["A40"])
-    assert told.answer is None
-    assert told.why == "not established for vllm in mode serve"
+@pytest.mark.parametrize(
+    ("gpu", "kind", "precision", "expected"),
+    [
+        ("A40", "weights", "fp8", YES),  # small weights; it computes at 16 bit
+        ("A40", "cache", "fp8", OPEN),
+        ("L40S", "weights", "int8", NO),
+        ("H100 PCIe", "weights", "nvfp4", YES),
+    ],
+)
+def test_vllm_has_rules_of_its_own(
+    gpu: str, kind: str, precision: str, expected: bool | None
+) -> None:
+    told = catalog.supported("vllm", "serve", kind, precision, catalog.gpus()[gpu])
+    assert told.answer is expected
 
 
 def test_every_recipe_of_the_tables_has_its_arithmetic() -> None:

@@ -12,7 +12,7 @@ from engines import catalog, shape
 from engines.catalog import Gpu
 from engines.fit import Ask, Fit, Verdict, show
 from engines.fit.estimate import Estimate, estimate
-from engines.fit.memory import fit, shape_of
+from engines.fit.memory import FRACTION, fit, shape_of
 from engines.fit.proposals import Proposal, proposals
 from engines.precision import CACHE, WEIGHTS
 from engines.shape import Shape
@@ -91,6 +91,7 @@ def ask(
         weights=weights,
         cache=cache,
         tp=tp,
+        fraction=FRACTION[tool],
     )
 
 
