@@ -116,6 +116,33 @@ def fit(
         console.print(f"The picture is {picture}.")
 
 
+@app.command()
+def commands(
+    model: Annotated[str, typer.Argument(help="A model of the catalog, or its config.json.")],
+    gpu: Annotated[str, typer.Option(help="A GPU of the catalog, such as L40S.")],
+    version: Annotated[str, typer.Option(help="Of the backend, exactly, such as 1.2.1.")],
+    batch: Annotated[int, typer.Option(help="Sequences at a time.")] = 8,
+    sequence: Annotated[int, typer.Option(help="Tokens of one, prompt and answer.")] = 8192,
+    prompt: Annotated[int, typer.Option(help="Tokens of the longest prompt.")] = 4096,
+    weights: Annotated[str, typer.Option(help="bf16, fp8, int4_awq, ...")] = "bf16",
+    cache: Annotated[str, typer.Option(help="bf16, fp8, ...")] = "bf16",
+    tp: Annotated[int, typer.Option(help="GPUs that share every layer.")] = 1,
+    backend: Annotated[str, typer.Option(help="BACKEND/MODE.")] = "tensorrt_llm/pytorch",
+) -> None:
+    """Print the exact commands that make and serve an engine. Nothing is run.
+
+    Example: landfall engine commands llama-3.1-8b --gpu L40S --version 1.2.1 --weights fp8
+    """
+    from engines import recipes
+    from landfall.cli.flow import fitting
+
+    ask = fitting.ask(
+        model, gpu, backend, batch=batch, sequence=sequence, weights=weights, cache=cache, tp=tp
+    )
+    asked = recipes.Asked(fit=ask, version=version, served_name=ask.model, prompt=prompt)
+    print(recipes.recipe(asked).shown, end="")
+
+
 @app.command("list")
 def list_(env: Env = "dev", as_json: AsJson = False) -> None:
     """List the engines of the store, and which of them answer.

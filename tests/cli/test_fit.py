@@ -1,4 +1,4 @@
-"""`landfall engine fit`: the answer for people, for programs, and as a picture."""
+"""`landfall engine fit` and `commands`: the answer for people, for programs, and as a picture."""
 
 from __future__ import annotations
 
@@ -82,3 +82,10 @@ def test_every_unknown_word_is_told_with_those_that_are_known() -> None:
     assert len(caught.value.problems) == 3
     assert "no 'L41'; there are A40, L4, L40S" in told
     assert "no model gpt-9; there are llama-3.1-8b" in told
+
+
+def test_commands_are_printed_for_a_pinned_version() -> None:
+    words = ["qwen3-8b", "--gpu", "L40S", "--weights", "fp8", "--version", "1.2.1"]
+    done = RUN.invoke(app, ["engine", "commands", *words])
+    assert "--qformat fp8" in done.output
+    assert "trtllm-serve /work/checkpoint" in done.output

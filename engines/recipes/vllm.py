@@ -1,0 +1,61 @@
+"""vLLM: one server, no build. Options are those of the wheel that was read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engines import catalog
+from engines.fit.memory import BLOCK_TOKENS, problems
+from engines.recipes import MODEL, Asked, Command, Recipe, options, version
+from landfall.errors import InvalidInput, Problem
+
+NAME = "vllm"
+
+QUIET = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+"""It reports its use and looks models up unless it is told not to (envs.py)."""
+
+
+def recipe(asked: Asked) -> Recipe:
+    """The command.
+
+    Raises:
+        InvalidInput: the version, the precision or the GPU cannot do it; all reasons at once.
+    """
+    wrong = list(refusals(asked))
+    if wrong:
+        raise InvalidInput(f"{NAME} {asked.version} for {asked.served_name}", wrong)
+    fit = asked.fit
+    serve = Command(
+        tool=NAME,
+        argv=(
+            *("vllm", "serve", MODEL),
+            *("--served-model-name", asked.served_name, "--host", "127.0.0.1"),
+            *options(port=asked.port, dtype="bfloat16"),
+            *("--kv-cache-dtype", "auto" if fit.cache == "bf16" else fit.cache),
+            *("--tensor-parallel-size", str(fit.tp), "--pipeline-parallel-size", str(fit.pp)),
+            *("--max-model-len", str(fit.sequence), "--max-num-seqs", str(fit.batch)),
+            *("--max-num-batched-tokens", str(fit.tokens)),
+            *("--gpu-memory-utilization", f"{fit.fraction:g}"),
+            *("--block-size", str(BLOCK_TOKENS[NAME]), "--enable-prefix-caching"),
+            *(("--chat-template", asked.chat_template) if asked.chat_template else ()),
+        ),
+        why="Serve it.",
+        environment=QUIET,
+    )
+    ready = f"{fit.weights}: the model in {MODEL} must have it already."
+    return Recipe(build=(), serve=serve, notes=() if fit.weights == "bf16" else (ready,))
+
+
+def refusals(asked: Asked) -> Iterator[Problem]:
+    """Why there is no recipe."""
+    first, last = catalog.window(NAME, "serve")
+    try:
+        wanted = version(asked.version)
+    except ValueError as error:
+        yield Problem(path="version", message=str(error))
+        return
+    if not version(first) <= wanted <= version(last):
+        known = first if first == last else f"{first} to {last}"
+        message = f"options of {known} were read, not those of {asked.version}"
+        yield Problem(path="version", message=message)
+    yield from problems(asked.fit)
