@@ -19,6 +19,7 @@ NAMES = (
     "policy",
     "ask",
     "fit",
+    "key",
     "site",
     "fleet",
     "storage",

@@ -67,8 +67,9 @@ def read(
     version: str,
     classification: Classification,
     data_digest: str = "",
+    remembered: Path | None = None,
 ) -> ModelSource:
-    """Read the model in `folder`.
+    """Read the model in `folder`; `remembered` keeps digests of files that did not change.
 
     Raises:
         InvalidInput: files are missing, or config.json does not give the context; all at once.
@@ -83,10 +84,11 @@ def read(
         context = _context(folder / CONFIG, problems)
     if problems:
         raise InvalidInput(str(folder), problems)
+    digests = digest.of_files((folder / file for file in PARTS.values()), remembered=remembered)
     return ModelSource(
         name=name,
         version=version,
-        files={file: digest.of_file(folder / file) for file in PARTS.values()},
+        files={file: digests[folder / file] for file in PARTS.values()},
         context=context,
         graph_bytes=(folder / GRAPH).stat().st_size,
         classification=classification,

@@ -64,6 +64,7 @@ def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
         version=str(version.version),
         classification=Classification(version.tags["classification"]),
         data_digest=version.tags.get("data_digest", ""),
+        remembered=folder.parent / "digests.json",
     )
     return Planned(plan=plans.plan(wanted, found, facts.read()), model=folder)
 
