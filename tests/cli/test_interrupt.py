@@ -73,7 +73,8 @@ def test_a_run_that_is_interrupted_is_finished_by_the_next(
         family = psutil.Process(command.pid).children(recursive=True)
         return hosts.ssh("t-1", f"test -e {reached} && echo yes", check=False) == "yes\n"
 
-    assert process.wait_until(there, timeout_s=300), (tmp_path / "log").read_text()
+    # Not more often: each look is a login.
+    assert process.wait_until(there, timeout_s=300, interval_s=0.3), (tmp_path / "log").read_text()
     os.killpg(command.pid, signal.SIGINT)
     assert command.wait(60) == Interrupted.exit_code, (tmp_path / "log").read_text()
     psutil.wait_procs(family, timeout=10)

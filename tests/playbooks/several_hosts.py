@@ -26,7 +26,7 @@ from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
 from tests.playbooks import stand_in
 from tests.playbooks.one_host import BIN, free_port
-from tests.playbooks.traffic import KEY, ask
+from tests.playbooks.traffic import KEY, PLAIN, ask
 
 SUBNET = "10.66"
 MAC_OF_DEV = "02:00:0a:58:00:0b"
@@ -191,7 +191,8 @@ class Hosts:
             return ""
 
     def drained(self, name: str) -> bool:
-        return httpx.get(f"{self.gateways[name]}/health", timeout=5).status_code == 503
+        address = f"{self.gateways[name]}/health"
+        return httpx.get(address, timeout=5, verify=PLAIN).status_code == 503
 
     def rebuild(self, name: str) -> None:
         """Give a host an empty disk, as after its replacement; its name and key stay."""
