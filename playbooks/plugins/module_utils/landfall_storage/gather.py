@@ -32,6 +32,7 @@ UNLOCKERS = {"tpm2": {"systemd-cryptenroll": "systemd"}, "tang": {"clevis": "cle
 SECTOR = 512
 """sysfs counts sizes in sectors of this many bytes, whatever the disk's own are."""
 
+RAID = "linux_raid_member"
 AMBIVALENT = 8
 """blkid's code where it sees more than one thing; 2 where it sees none."""
 
@@ -63,9 +64,12 @@ def gather(
     header = luks(run, ours.path) if ours is not None and ours.active else None
     mapping = _mapping(spec.name)
     names = [*config.places(spec), *paths]
+    running = {array.uuid for array in arrays}
     return Facts(
         disks=tuple(
-            _disk(run, name, serial) for name, serial in serials.items() if serial in looked_at
+            _disk(run, name, serial, running)
+            for name, serial in serials.items()
+            if serial in looked_at
         ),
         others=tuple(sorted(s for s in serials.values() if s and s not in spec.serials)),
         arrays=arrays,
@@ -76,7 +80,7 @@ def gather(
         key_in_memory=Path(journal.MEMORY, f"{spec.name}.key").exists(),
         files={name: Path(name).read_text("utf-8") for name in names if Path(name).is_file()},
         modes={name: os.stat(name).st_mode & 0o7777 for name in names if Path(name).is_file()},
-        units={name: _unit(run, name) for name in units},
+        units=unit_states(run, list(units)),
         missing=missing(spec),
         tpm=Path("/sys/class/tpm/tpm0/tpm_version_major").exists() and _tpm_two(),
     )
@@ -131,11 +135,11 @@ def _pairs(text: str) -> dict[str, str]:
     return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
 
 
-def _disk(run: Run, name: str, serial: str) -> Disk:
+def _disk(run: Run, name: str, serial: str, running: set[str]) -> Disk:
     parts = [each for each in sorted(os.listdir(SYS / name)) if (SYS / each / "partition").exists()]
     udev = _udev(run, name)
     used, held = _uses([name, *parts])
-    examined = _examine(run, name)
+    found = tuple(each for part in [name, *parts] for each in signatures(run, part, running))
     return Disk(
         path=f"/dev/{name}",
         serial=serial,
@@ -143,15 +147,18 @@ def _disk(run: Run, name: str, serial: str) -> Disk:
         model=_text(SYS / name / "device/model") or udev.get("ID_MODEL", ""),
         size_bytes=int(_text(SYS / name / "size") or 0) * SECTOR,
         readonly=_text(SYS / name / "ro") == "1",
-        signatures=tuple(each for part in [name, *parts] for each in _signatures(run, part)),
-        md_uuid=config.dashes(examined.get("MD_UUID", "")),
+        signatures=found,
+        md_uuid=_member_of(found, f"/dev/{name}", running) or _examine(run, name),
         in_use=used,
         held_by=held,
     )
 
 
-def _signatures(run: Run, name: str) -> list[Signature]:
-    """What wipefs sees, and what blkid sees besides: neither knows everything."""
+def signatures(run: Run, name: str, running: set[str]) -> list[Signature]:
+    """What wipefs sees, and what blkid sees besides: neither knows everything.
+
+    A member of an array that runs is known for what it is, and not looked at a second time.
+    """
     path = f"/dev/{name}"
     code, out, error = run(["wipefs", "--no-act", "--json", path])
     if code != 0:
@@ -161,6 +168,8 @@ def _signatures(run: Run, name: str) -> list[Signature]:
         Signature(where=path, kind=each.get("type") or "?", uuid=each.get("uuid") or "")
         for each in listed
     ]
+    if len(found) == 1 and _member_of(found, path, running):
+        return found
     code, out, _ = run(["blkid", "--probe", "--output", "export", path])
     if code == AMBIVALENT:
         found.append(Signature(where=path, kind="more than one signature", uuid=""))
@@ -172,11 +181,18 @@ def _signatures(run: Run, name: str) -> list[Signature]:
     return found
 
 
-def _examine(run: Run, name: str) -> dict[str, str]:
+def _member_of(found: Iterable[Signature], path: str, running: set[str]) -> str:
+    """The array that runs and to which a device says it belongs."""
+    raid = (each.uuid for each in found if (each.kind, each.where) == (RAID, path))
+    return next((uuid for uuid in raid if uuid in running), "")
+
+
+def _examine(run: Run, name: str) -> str:
+    """The array to which mdadm says that a device belongs."""
     if shutil.which("mdadm") is None:
-        return {}
+        return ""
     code, out, _ = run(["mdadm", "--examine", "--export", f"/dev/{name}"])
-    return _pairs(out) if code == 0 else {}
+    return config.dashes(_pairs(out).get("MD_UUID", "")) if code == 0 else ""
 
 
 def _uses(names: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -259,10 +275,14 @@ def _array(name: str) -> Md:
 
 def luks(run: Run, device: str) -> Luks | None:
     """The LUKS2 header on a device; None where there is none."""
-    if shutil.which("cryptsetup") is None or run(["cryptsetup", "isLuks", device])[0] != 0:
+    if shutil.which("cryptsetup") is None:
         return None
-    code, out, _ = run(["cryptsetup", "luksUUID", device])
-    uuid = out.strip() if code == 0 else ""
+    code, out, _ = run(["cryptsetup", "luksDump", device])
+    if code != 0:
+        return None
+    lines = [line.partition(":") for line in out.splitlines()]
+    plain = {key: value.strip() for key, _, value in lines}  # what belongs to a slot is indented
+    uuid, epoch = plain.get("UUID", ""), int(plain.get("Epoch") or 0)
     code, out, _ = run(["cryptsetup", "luksDump", "--dump-json-metadata", device])
     if code != 0:
         return Luks(uuid=uuid, epoch=0, sector_bytes=0, slots=(), tokens=())
@@ -270,7 +290,7 @@ def luks(run: Run, device: str) -> Luks | None:
     segment: dict[str, Any] = next(iter(said.get("segments", {}).values()), {})
     return Luks(
         uuid=uuid,
-        epoch=_epoch(run, device),
+        epoch=epoch,
         sector_bytes=int(segment.get("sector_size", 0)),
         slots=tuple(sorted(said.get("keyslots", {}))),
         tokens=tuple(
@@ -282,14 +302,6 @@ def luks(run: Run, device: str) -> Luks | None:
             for each in said.get("tokens", {}).values()
         ),
     )
-
-
-def _epoch(run: Run, device: str) -> int:
-    _, out, _ = run(["cryptsetup", "luksDump", device])
-    for line in out.splitlines():
-        if line.startswith("Epoch:"):
-            return int(line.split()[1])
-    return 0
 
 
 def _mapping(name: str) -> str:
@@ -318,7 +330,14 @@ def _filesystem(run: Run, spec: Spec, written: Journal | None) -> Filesystem | N
     return Filesystem(kind=kind, uuid=uuid, mounted_at=at, options=options, whole=whole)
 
 
-def _unit(run: Run, name: str) -> str:
-    _, out, _ = run(["systemctl", "show", "--property=UnitFileState,ActiveState", name])
-    said = _pairs(out)
-    return f"{said.get('UnitFileState', '')} {said.get('ActiveState', '')}".strip()
+def unit_states(run: Run, names: list[str]) -> dict[str, str]:
+    """Whether units are enabled and active, as `enabled active`, asked for in one call."""
+    if not names:
+        return {}
+    shown = ["systemctl", "show", "--property=UnitFileState,ActiveState", *names]
+    blocks = [_pairs(block) for block in run(shown)[1].split("\n\n")]
+    found = dict(zip(names, blocks, strict=False))
+    return {
+        name: f"{said.get('UnitFileState', '')} {said.get('ActiveState', '')}".strip()
+        for name, said in found.items()
+    }
