@@ -70,7 +70,7 @@ KNOWN: dict[str, dict[str, Any]] = {
     "modprobe.d/landfall-hardening.conf": HARDENING,
     "security/limits.d/60-landfall-core.conf": HARDENING,
     "ssh/sshd_config.d/20-landfall-hardening.conf": HARDENING,
-    "sysctl.d/60-landfall-hardening.conf": HARDENING,
+    "sysctl.d/99-zz-landfall-hardening.conf": HARDENING,
     "systemd/system.conf.d/landfall-core.conf": HARDENING,
     "tmpfiles.d/landfall-hardening.conf": HARDENING,
     "audit/auditd.conf": AUDIT,
@@ -90,6 +90,13 @@ def text(path: str, **values: Any) -> str:
 @pytest.mark.parametrize("path", sorted(KNOWN))
 def test_the_text_is_what_was_reviewed(path: str) -> None:
     assert text(path) == (GOLDEN / f"{path.replace('/', '_')}.golden").read_text()
+
+
+def test_no_other_file_has_the_last_word_at_boot() -> None:
+    [ours] = [path for path in KNOWN if path.startswith("sysctl.d/") and "hardening" in path]
+    for other in ("99-protect-links.conf", "99-sysctl.conf", "70-landfall-tuning.conf"):
+        assert ours > f"sysctl.d/{other}"
+    assert "fs.protected_fifos = 2" in text(ours)
 
 
 def test_the_user_that_configures_is_let_in_whoever_it_is() -> None:
