@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -144,12 +145,16 @@ class Podman:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Podman]:
-    folder = tmp_path_factory.mktemp("podman")
+def podman() -> Iterator[Podman]:
     lacks = registries.missing() or ("" if shutil.which("podman") else "apt-get install podman")
     if lacks:
         pytest.skip(f"cannot run here: {lacks}")
-    with registries.running(folder / "registry") as registry:
+    # podman takes no runroot longer than 50 characters, and a worker's own folder is.
+    with (
+        TemporaryDirectory(prefix="podman-") as short,
+        registries.running(Path(short) / "registry") as registry,
+    ):
+        folder = Path(short)
         made = Podman(folder=folder, mirror=f"127.0.0.1:{registry.port}", registry=registry)
         (folder / "certs").mkdir()
         (folder / "none").mkdir()
