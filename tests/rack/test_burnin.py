@@ -7,18 +7,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from landfall import process
-from landfall.model.environment import ROOT, cache_folder
-from rehearsal import packages
+from landfall.model.environment import ROOT
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import server
-from tests.playbooks import stand_in_packages
 from tests.rack.conftest import Boot
 
 pytestmark = [pytest.mark.rack, pytest.mark.timeout(1200)]
@@ -27,22 +23,9 @@ PROGRAM = ROOT / "playbooks/roles/burnin/files/landfall_burnin.py"
 PLAN = {"seconds": 15, "disk_seconds": 2, "folder": "/var/tmp", "file_mib": 16, "dcgm_level": 0}
 
 
-def bring_stress_ng(guest: Guest, folder: Path) -> None:
-    """Install stress-ng with what the image lacks of its needs."""
-    whole = packages.ensure_repository(cache_folder(), print, packages=("stress-ng",))
-    there = set(guest.run("dpkg-query -Wf '${Package}\\n'").split())
-    folder.mkdir()
-    for deb in whole.glob("*.deb"):
-        if deb.name.split("_")[0] not in there:
-            shutil.copy(deb, folder)
-    stand_in_packages.send(folder, [*guest.ssh()], to="/srv/stress-ng")
-    guest.run("dpkg --install /srv/stress-ng/*.deb >/dev/null", timeout_s=300)
-
-
 @pytest.fixture(scope="module")
-def guest(boot: Boot, tmp_path_factory: pytest.TempPathFactory) -> Guest:
+def guest(boot: Boot) -> Guest:
     made = boot.clone(server("bi-1", disk_mib=64))
-    bring_stress_ng(made, tmp_path_factory.mktemp("burnin") / "debs")
     words = shlex.join([str(word) for word in made.ssh()])
     process.run(["bash", "-c", f"{words} 'cat > /root/burnin.py' < {PROGRAM}"])
     return made
