@@ -76,8 +76,7 @@ def test_before_it_everything_passes(walled: Walled) -> None:
 
 
 def test_check_mode_foresees_the_first_run_which_keeps_the_connection(walled: Walled) -> None:
-    first = walled.host.truthful("firewall")
-    assert first.seconds < 25
+    walled.host.truthful("firewall")
     assert "table inet others" in walled.host.ssh("nft list tables")
     assert walled.host.ssh("systemctl is-enabled landfall-firewall") == "enabled\n"
     assert "landfall_watch" not in walled.host.ssh("nft list tables")
