@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from landfall import process
 from landfall.errors import CommandFailed
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Disk, server
@@ -33,6 +34,8 @@ def guest(boot: Boot, playbooks: Playbooks) -> Guest:
     )
     for disk in MORE:
         made.plug(disk)
+    there = {disk.serial for disk in ALL}
+    assert process.wait_until(lambda: set(made.serials().values()) >= there, timeout_s=60)
     return made
 
 
@@ -80,7 +83,11 @@ def test_data_stays_and_room_comes_though_the_power_goes(
     disks.cut_when(guest, playbooks, "--tags", "grow", hosts=hosts, ready=lambda: spreading(guest))
     guest.boot()
     done = grow(guest, playbooks)
-    assert named(done) == ["Let the file system fill the array", "Back up the header"]
+    assert named(done) == [
+        "Let the array go on",
+        "Let the file system fill the array",
+        "Back up the header",
+    ]
     assert "[UUUUUU]" in guest.run("cat /proc/mdstat")
     assert guest.run(SUMS) == before
     assert room(guest) == pytest.approx(small * 1.5, rel=0.05)

@@ -7,7 +7,14 @@ from typing import Any
 
 import pytest
 
-from playbooks.plugins.module_utils.landfall_storage import change, journal, plan, reseal, verify
+from playbooks.plugins.module_utils.landfall_storage import (
+    change,
+    journal,
+    plan,
+    refuse,
+    reseal,
+    verify,
+)
 from playbooks.plugins.module_utils.landfall_storage.facts import Facts, Filesystem, Token
 from playbooks.plugins.module_utils.landfall_storage.plan import Plan
 from playbooks.plugins.module_utils.landfall_storage.spec import Promise, Spec
@@ -136,6 +143,21 @@ def test_a_growth_that_has_begun_is_only_waited_for() -> None:
     noted = replace(given.made(), members=wanted.members)
     found = change.grow(wanted, replace(there, disks=disks, arrays=(running,), journal=noted))
     assert found == Plan(journal=noted)
+
+
+def test_a_growth_that_lost_its_power_goes_on() -> None:
+    wanted, there = grown(md_uuid=given.OURS)
+    disks = tuple(replace(each, md_uuid=given.OURS) for each in there.disks)
+    waits = given.array(wanted=6, state="read-auto")
+    found = change.grow(wanted, replace(there, disks=disks, arrays=(waits,)))
+    assert commands(found) == ["mdadm --readwrite /dev/md127"]
+
+
+def test_a_header_that_a_waiting_array_cannot_read_is_not_to_be_restored() -> None:
+    for state, advice in (("clean", "The header is damaged"), ("read-auto", "--tags grow")):
+        there = given.with_data(arrays=(given.array(state=state),), luks=None)
+        [problem] = refuse.problems(given.spec(), there)
+        assert advice in problem
 
 
 def test_a_disk_that_was_noted_but_never_came_in_is_looked_at_again() -> None:

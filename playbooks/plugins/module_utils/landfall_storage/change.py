@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import config, ladder
-from .facts import Disk, Facts, Journal, Md
+from .facts import WAITS, Disk, Facts, Journal, Md
 from .plan import MAKE, Plan, Step
 from .spec import Spec
 
@@ -133,6 +133,15 @@ def grow(spec: Spec, facts: Facts) -> Plan:
                 special="members",
             )
         )
+    elif array.state == WAITS:
+        steps.append(
+            Step(
+                name="Let the array go on",
+                change=f"{array.path}: it waits for a first write since the power went",
+                phase=MAKE,
+                commands=(("mdadm", "--readwrite", array.path),),
+            )
+        )
     return Plan(steps=tuple(steps), journal=found)
 
 
@@ -164,6 +173,7 @@ def extend(spec: Spec) -> tuple[Step, ...]:
             phase=MAKE,
             commands=(
                 ("systemctl", "stop", unit),
+                ("udevadm", "trigger", "--settle", spec.device),
                 ("systemctl", "restart", f"systemd-cryptsetup@{spec.name}.service"),
                 ("systemctl", "start", unit),
                 ("xfs_growfs", spec.mount),

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+WAITS = "read-auto"
+"""State of an array that was assembled and not written to yet. Debian assembles all of them so; one
+that was growing when the power went does not go on, and what it reads is wrong until it does."""
+
 RUNNING = ("enabled active", "static active")
 """States of a unit that runs, and runs again after a boot; a static one is started by others."""
 

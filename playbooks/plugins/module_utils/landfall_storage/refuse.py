@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from . import ladder
-from .facts import Facts, Journal, Md
+from .facts import WAITS, Facts, Journal, Md
 from .spec import Spec
 
 REPLACE = "docs/disks.md says how to replace it"
+GROWING = "if it was growing, run storage.yml with --tags grow; restore no header before"
 HEADER = "docs/disks.md, `The header is damaged`"
 
 
@@ -127,7 +128,8 @@ def _geometry(spec: Spec, facts: Facts, found: Journal, array: Md) -> Iterator[s
     luks = facts.luks
     if luks is None or luks.uuid != found.luks:
         there = luks.uuid if luks else "none"
-        yield f"{array.path}: LUKS header {there}, the journal says {found.luks}; {HEADER}"
+        why = GROWING if array.state == WAITS else HEADER
+        yield f"{array.path}: LUKS header {there}, the journal says {found.luks}; {why}"
     elif luks.sector_bytes != spec.sector_bytes:
         yield (
             f"array.sector_bytes: {spec.sector_bytes}, the container has {luks.sector_bytes}; "
