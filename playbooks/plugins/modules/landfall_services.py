@@ -29,8 +29,6 @@ options:
     type: list
     elements: str
     default: []
-author:
-  - Landfall
 """
 
 EXAMPLES = r"""
@@ -51,10 +49,9 @@ done:
 
 SHOWN = ("ActiveState", "UnitFileState")
 STARTS_BY_ITSELF = ("enabled", "enabled-runtime", "static", "indirect", "generated")
+RUNS = ("active", "reloading", "activating")
 VERBS = {"restarted": "restart", "reloaded": "reload-or-restart", "started": "start"}
 """What is done with the units of each list, in this order."""
-
-RUNS = ("active", "reloading", "activating")
 
 
 def shown(module: AnsibleModule, name: str) -> dict[str, str]:
@@ -77,8 +74,7 @@ def run(module: AnsibleModule, verb: str, name: str) -> None:
     if code:
         last = ["journalctl", "--no-pager", "--output=cat", "--lines=15", f"--unit={name}"]
         _, said, _ = module.run_command(last)
-        told = (error or out).strip()
-        module.fail_json(msg=f"systemctl {verb} {name}: {told}\n{said.strip()}")
+        module.fail_json(msg=f"systemctl {verb} {name}: {error or out}\n{said}".rstrip())
 
 
 def main() -> None:
