@@ -205,7 +205,10 @@ def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
         f"http://{ADDRESS}:8080/v1/chat/completions",
         check=False,
     )
-    return json.loads(said) if said.startswith("{") else said
+    if not said.startswith("{"):
+        return said
+    told = json.loads(said)
+    return {name: told[name] for name in ("model", "classification")}
 
 
 def statuses_under_load(rack: VirtualRack) -> set[str]:
