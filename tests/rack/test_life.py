@@ -221,7 +221,7 @@ def statuses_under_load(rack: VirtualRack) -> set[str]:
             *("-H", "Content-Type: application/json", f"http://{ADDRESS}:8080/v1/chat/completions"),
         ]
     )
-    return set(rack.inside("sh", "-c", f"seq 40 | xargs -P2 -I_ {each}", check=False).split())
+    return set(rack.inside("sh", "-c", f"seq 40 | xargs -P2 -I RUN {each}", check=False).split())
 
 
 def knows_the_time(guest: Guest) -> bool:
