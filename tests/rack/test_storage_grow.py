@@ -87,6 +87,7 @@ def test_data_stays_and_room_comes_though_the_power_goes(
         "Let the array go on",
         "Let the file system fill the array",
         "Back up the header",
+        "Write how it is found and opened",
     ]
     assert "[UUUUUU]" in guest.run("cat /proc/mdstat")
     assert guest.run(SUMS) == before
