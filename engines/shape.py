@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 from landfall.errors import InvalidInput, Problem
@@ -149,12 +150,16 @@ class Shape:
             router += experts.count  # what balances the load (DeepSeek-V3, arXiv 2412.19437, 2.1.2)
         yield Group(name="routers", parameters=layers * router, quantised=False)
 
-    def kept(self, tokens: int) -> int:
-        """Elements that all layers keep of one sequence of `tokens`, on one GPU for everything."""
-        return sum(
-            layers * (min(tokens, window) if window else tokens) * self.kept_per_layer()
+    def kept(self, tokens: int, *, block: int = 1, tp: int = 1) -> int:
+        """Elements that all layers keep of one sequence of `tokens`, on each of `tp` GPUs.
+
+        Layers with a window keep no more than it; room is given out in blocks of `block` tokens.
+        """
+        held = sum(
+            layers * ceil(min(tokens, window or tokens) / block) * block
             for layers, window in self.windows
         )
+        return held * self.kept_per_layer(tp)
 
     def kept_per_layer(self, tp: int = 1) -> int:
         """Elements that one layer keeps of one token, on each of `tp` GPUs.

@@ -100,12 +100,16 @@ def _check(ask: Ask) -> list[str]:
     wrong = list(problems(ask))
     if wrong:
         raise InvalidInput(f"{ask.model} on {ask.gpu.name}", wrong)
-    opened = [
+    return not_established(ask) + [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
+
+
+def not_established(ask: Ask) -> list[str]:
+    """Of weights and cache, what nobody is known to have run on this GPU, in words."""
+    return [
         f"{name} {kind}: {told.why}"
         for kind, name in (("weights", ask.weights), ("cache", ask.cache))
         if (told := catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)).answer is None
     ]
-    return opened + [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
 
 
 def _layers(ask: Ask) -> int:
@@ -187,13 +191,9 @@ def _per_token(ask: Ask) -> int:
 
 def sequence_size(ask: Ask, tokens: int) -> int:
     """Bytes of the cache that one sequence takes: whole blocks, layers with a window up to it."""
-    block, shape = BLOCK_TOKENS[ask.backend], ask.shape
-    share = Fraction(_layers(ask), shape.layers)
-    kept = sum(
-        layers * ceil(min(tokens, window or tokens) / block) * block
-        for layers, window in shape.windows
-    )
-    return ceil(kept * share * shape.kept_per_layer(ask.tp) * CACHE[ask.cache])
+    share = Fraction(_layers(ask), ask.shape.layers)
+    kept = ask.shape.kept(tokens, block=BLOCK_TOKENS[ask.backend], tp=ask.tp)
+    return ceil(kept * share * CACHE[ask.cache])
 
 
 def _longest(ask: Ask, pool: int) -> int:

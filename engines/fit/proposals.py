@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from engines import catalog
 from engines.catalog import Gpu
 from engines.fit import Ask, Verdict
-from engines.fit.memory import COMMUNICATION_MIB, fit, problems
+from engines.fit.memory import COMMUNICATION_MIB, fit, not_established, problems
 from engines.precision import CACHE
 
 COSTS = (
@@ -92,15 +91,9 @@ def _changed(ask: Ask, name: str, others: tuple[Gpu, ...]) -> Iterator[Ask]:
 
 def _proposal(before: Ask, ask: Ask) -> Proposal | None:
     """A question that runs for certain and fits whole; None for any other."""
-    if next(problems(ask), None) is not None:
+    if next(problems(ask), None) is not None or not_established(ask):
         return None
-    told = fit(ask)
-    kinds = (("weights", ask.weights), ("cache", ask.cache))
-    open_ = any(
-        catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu).answer is None
-        for kind, name in kinds
-    )
-    if told.verdict is not Verdict.FITS or open_:
+    if fit(ask).verdict is not Verdict.FITS:
         return None
     return Proposal(ask=ask, changes=tuple(_words(before, ask)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -284,8 +283,3 @@ def configuration(asked: Asked) -> dict[str, Any]:
         "enable_iter_perf_stats": True,
         "return_perf_metrics": True,
     }
-
-
-def in_mode(asked: Asked, mode: str) -> Asked:
-    """The same question in another mode."""
-    return replace(asked, fit=replace(asked.fit, mode=mode))
