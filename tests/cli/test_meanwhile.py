@@ -1,0 +1,45 @@
+"""Work beside other work: it ends with it, and what went wrong is not lost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from landfall.cli.flow.meanwhile import meanwhile
+from landfall.cli.flow.site import OF_THE_HOST
+from landfall.model.environment import ROOT
+
+
+def until(stopped: Callable[[], bool]) -> str:
+    while not stopped():
+        time.sleep(0.001)
+    return "stopped"
+
+
+def test_a_block_that_fails_stops_the_work_and_waits_for_it() -> None:
+    with pytest.raises(KeyboardInterrupt), meanwhile(until) as working:
+        raise KeyboardInterrupt
+    assert working.result(timeout=0) == "stopped"
+
+
+def test_a_result_is_there_to_ask_for() -> None:
+    with meanwhile(lambda stopped: not stopped()) as working:
+        assert working.result()
+
+
+def test_what_went_wrong_comes_where_the_result_is_asked_for() -> None:
+    with pytest.raises(ZeroDivisionError), meanwhile(lambda _: 1 / 0) as working:
+        working.result()
+
+
+def test_what_needs_no_engine_is_named_as_the_playbook_names_it() -> None:
+    plays = yaml.safe_load((ROOT / "playbooks/site.yml").read_text())
+    tags = [{*task.get("tags", [])} for play in plays for task in play["tasks"]]
+    assert {*OF_THE_HOST} <= set().union(*tags)
+    serving = plays[2]["tasks"]
+    needs = [task for task in serving if "engine" in str(task.get("tags"))]
+    assert needs
+    assert not any({*OF_THE_HOST} & {*task["tags"]} for task in needs)
