@@ -33,6 +33,7 @@ OF_THE_HOST = (
     "audit",
     "metrics",
     "gpu",
+    "programs",
 )
 """What of `site.yml` needs no engine, and so can be done before there is one."""
 
