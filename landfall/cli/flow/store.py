@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines import collection, manifest, sign
+from engines import collection, sign
 from engines.collection import Verdict
 from engines.store import Entry, Store
 from landfall.cli.flow.claims import claims
@@ -45,17 +45,9 @@ def check(environment: Environment, keys: list[str], *, full: bool) -> list[Chec
     return [_checked(store, each, trust if trust.exists() else None, full) for each in entries]
 
 
-def name_of(entry: Entry) -> str:
-    """The served name that an engine was built for."""
-    try:
-        return manifest.read(entry.engine).predicate.engine
-    except IntegrityError:
-        return collection.UNKNOWN
-
-
 def _checked(store: Store, entry: Entry, trust: Path | None, full: bool) -> Checked:
     try:
         store.verify(entry.key, trust, full=full)
     except IntegrityError as error:
-        return Checked(key=entry.key, name=name_of(entry), wrong=error.message)
-    return Checked(key=entry.key, name=name_of(entry), wrong="")
+        return Checked(key=entry.key, name=entry.name, wrong=error.message)
+    return Checked(key=entry.key, name=entry.name, wrong="")
