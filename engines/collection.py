@@ -13,9 +13,6 @@ from engines.store import Store
 from landfall.errors import Busy, Refused
 
 DAY_S = 86_400
-GRACE_DAYS = 14
-"""Long enough for a canary and its review; a removed engine can be built again."""
-
 Claims = Mapping[str, Sequence[str]]
 """By key, why an engine is needed, in words: which release names it."""
 

@@ -65,8 +65,7 @@ def check(trust: Trust, chain: Sequence[x509.Certificate], *, now: dt.datetime) 
     from cryptography.x509.oid import ExtendedKeyUsageOID
     from OpenSSL import crypto
 
-    leaf = chain[0]
-    name = name_of(leaf)
+    leaf, name = chain[0], name_of(chain[0])
     found = crypto.X509Store()
     for root in trust.roots:
         found.add_cert(crypto.X509.from_cryptography(root))

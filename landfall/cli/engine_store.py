@@ -13,6 +13,8 @@ from landfall.cli.console import print_json
 from landfall.model.environment import find
 
 Env = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
+GRACE_DAYS = 14
+"""Long enough for a canary and its review; a removed engine can be built again."""
 Key = Annotated[str, typer.Argument(metavar="KEY", help="A key, or its first digits.")]
 
 
@@ -26,7 +28,7 @@ def gc(
     env: Env = "dev",
     grace_days: Annotated[
         float, typer.Option(min=0, help="Keep what is younger than so many days.")
-    ] = 14,
+    ] = GRACE_DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, and remove nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
