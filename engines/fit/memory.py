@@ -72,16 +72,18 @@ def problems(ask: Ask) -> Iterator[Problem]:
     for kind, name in (("weights", ask.weights), ("cache", ask.cache)):
         told = catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)
         if told.answer is False:
-            yield Problem(path=kind, message=told.why)
+            yield Problem(path=kind, message=f"{told.why}; {_instead(ask, kind)}")
     if ask.tp not in COMMUNICATION_MIB:
         known = ", ".join(map(str, COMMUNICATION_MIB))
         yield Problem(path="tp", message=f"{ask.tp} GPUs cannot share a layer; {known} can")
     elif shape.heads % ask.tp:
-        yield Problem(path="tp", message=f"{shape.heads} heads do not divide by {ask.tp}")
+        message = f"{shape.heads} heads do not divide by {ask.tp}; {_divisors(shape)} would do"
+        yield Problem(path="tp", message=message)
     elif shape.latent is None and shape.kv_heads % ask.tp and ask.tp % shape.kv_heads:
         yield Problem(
             path="tp",
-            message=f"{shape.kv_heads} heads of keys and values do not divide by {ask.tp}",
+            message=f"{shape.kv_heads} heads of keys and values do not divide by {ask.tp}; "
+            f"{_divisors(shape)} would do",
         )
     if not 1 <= ask.pp <= shape.layers:
         yield Problem(path="pp", message=f"1 to {shape.layers} groups, not {ask.pp}")
@@ -95,12 +97,25 @@ def problems(ask: Ask) -> Iterator[Problem]:
         yield Problem(path="fraction", message=f"above 0 and below 1, not {ask.fraction}")
 
 
+def _instead(ask: Ask, kind: str) -> str:
+    known = ", ".join(catalog.runs(ask.backend, ask.mode, kind, ask.gpu))
+    return f"{ask.gpu.name} runs {known or 'none'}"
+
+
+def _divisors(shape: Shape) -> str:
+    """How many GPUs can share a layer."""
+    kv = shape.heads if shape.latent else shape.kv_heads
+    fits = [tp for tp in COMMUNICATION_MIB if not shape.heads % tp and not (kv % tp and tp % kv)]
+    return ", ".join(map(str, fits))
+
+
 def _check(ask: Ask) -> list[str]:
     """What was not established; refuses what cannot be."""
     wrong = list(problems(ask))
     if wrong:
         raise InvalidInput(f"{ask.model} on {ask.gpu.name}", wrong)
-    return not_established(ask) + [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
+    unknown = [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
+    return [*not_established(ask), *unknown, *ask.uncounted]
 
 
 def not_established(ask: Ask) -> list[str]:
@@ -119,14 +134,12 @@ def _layers(ask: Ask) -> int:
 
 def _weights(ask: Ask) -> Iterator[Item]:
     """Of the GPU that carries most: the first group has the embedding, the last the output."""
-    recipe = WEIGHTS[ask.weights]
     share = Fraction(_layers(ask), ask.shape.layers)
     ends = {"embedding", "output"}
     groups = list(ask.shape.groups())
     found = {}
     for group in groups:
-        quantised = group.quantised and (not recipe.experts_only or "experts" in group.name)
-        size = recipe.of(group.parameters) if quantised else group.parameters * SIXTEEN_BIT
+        quantised, size = _group(ask, group)
         bits = ask.weights if quantised else "16 bit"
         here = size if group.name in ends else ceil(size * share)
         # The embedding is looked up whole on each GPU unless a recipe splits it.
@@ -141,6 +154,18 @@ def _weights(ask: Ask) -> Iterator[Item]:
         smaller = min(ends, key=lambda name: found[name].size)
         del found[smaller]
     yield from found.values()
+
+
+def _group(ask: Ask, group: Group) -> tuple[bool, int]:
+    """Whether the recipe touches a group, and the bytes of the whole of it."""
+    recipe = WEIGHTS[ask.weights]
+    quantised = group.quantised and (not recipe.experts_only or "experts" in group.name)
+    return quantised, recipe.of(group.parameters) if quantised else group.parameters * SIXTEEN_BIT
+
+
+def weight_bytes(ask: Ask) -> int:
+    """Of all weights in the asked recipe, on all GPUs together: about the size of an engine."""
+    return sum(_group(ask, group)[1] for group in ask.shape.groups())
 
 
 def _count(group: Group) -> str:
