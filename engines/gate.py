@@ -15,7 +15,7 @@ import numpy as np
 
 from engines import tokenizer
 from engines.backends import Ids, Runtime
-from engines.manifest import Gate, Speed
+from engines.manifest import Gate, Predicate, Speed
 from engines.source import EVALUATION
 from engines.spec import QualityGate
 from landfall.errors import GateFailed, InvalidInput, Problem
@@ -84,6 +84,11 @@ def judge(gate: QualityGate, *, reference: float, engine: float) -> Gate:
         ratio=ratio,
         max_ratio=gate.max_ratio,
     )
+
+
+def unmet(about: Predicate) -> tuple[str, ...]:
+    """Every gate of an engine that is not passed, in words. One that did not run is not passed."""
+    return () if about.quality else ("quality: not run",)
 
 
 def speed(runtime: Runtime, prompt: Ids) -> Speed:

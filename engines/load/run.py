@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from engines.load.ask import Answer
-from engines.load.statistics import Outcome
+from engines.load.outcome import Outcome
 
 MOST = 512
 """Requests at a time. One more is counted as `not sent`: to wait would excuse the server."""

@@ -19,6 +19,8 @@ from landfall.cli import (
     doctor,
     down,
     engine,
+    engine_load,
+    engine_release,
     graph,
     handoff,
     mirror,
@@ -63,6 +65,8 @@ MODULES = (
 )
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
+for group in (engine_release, engine_load):
+    group.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 
 

@@ -7,7 +7,8 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engines.load.statistics import Outcome, quantile, summarise
+from engines.load.outcome import Outcome
+from engines.load.statistics import quantile, summarise
 
 values = st.lists(st.floats(0, 1e6), min_size=1, max_size=200)
 shares = st.floats(0.01, 1.0)
