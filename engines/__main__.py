@@ -35,13 +35,8 @@ def _facts(_: argparse.Namespace) -> object:
 def _build(arguments: argparse.Namespace) -> object:
     plan = plans.read(_text(arguments.plan), source=str(arguments.plan))
     folder = build.run(plan, arguments.source, arguments.out, _progress)
-    statement = manifest.read(folder)
-    return {
-        "key": plan.key,
-        "folder": str(folder),
-        "quality": statement.predicate.quality.model_dump(mode="json"),
-        "speed": statement.predicate.speed.model_dump(mode="json"),
-    }
+    found = manifest.read(folder).predicate.model_dump(mode="json", include={"quality", "speed"})
+    return {"key": plan.key, "folder": str(folder), **found}
 
 
 def _key(arguments: argparse.Namespace) -> object:

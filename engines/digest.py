@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,9 @@ from pathlib import Path
 
 from landfall import files
 
-CORES = 2
-"""Files that are read at a time: hashing lets go of the interpreter's lock."""
+CORES = min(len(os.sched_getaffinity(0)), 8)
+"""Files that are read at a time, one for each core of this process: hashing lets go of the
+interpreter's lock. More than eight would wait for the disk, not for a core."""
 
 SETTLED_S = 2.0
 """A file that changed so recently may change again within the clock's own tick; its digest is not
@@ -43,10 +45,12 @@ def of_file(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def of_folder(folder: Path) -> dict[str, str]:
-    """The digest of every file below `folder`, by its path there, in order."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): of_file(path) for path in files}
+def of_folder(folder: Path, *, remembered: Path | None = None) -> dict[str, str]:
+    """The digest of every file below `folder`, by its path there, in order; see `of_files`."""
+    found = of_files(
+        sorted(path for path in folder.rglob("*") if path.is_file()), remembered=remembered
+    )
+    return {path.relative_to(folder).as_posix(): each for path, each in found.items()}
 
 
 def of_files(paths: Iterable[Path], *, remembered: Path | None = None) -> dict[Path, str]:

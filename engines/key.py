@@ -29,7 +29,7 @@ def parts(spec: EngineSpec, source: ModelSource, facts: Facts) -> Parts:
         "precision": spec.precision,
         "max_batch": str(spec.limits.max_batch),
         "max_sequence": str(spec.limits.max_sequence),
-        "gates": digest.canonical(spec.gates.model_dump(mode="json")).decode(),
+        "gates": digest.canonical(spec.gates.model_dump(mode="json", exclude_none=True)).decode(),
         "classification": spec.classification.value,
         "training_data": source.data_digest,
         "backend": f"{spec.backend} {version}",

@@ -19,6 +19,10 @@ NAME = r"^[a-z0-9][a-z0-9.-]{0,62}$"
 """What a served name may look like: it becomes a path, a unit name and a label."""
 
 
+MIN_REQUESTS = 20
+"""Of fewer, the 95th percentile is only the slowest."""
+
+
 class ModelReference(Written):
     """A model in the registry, by version (fixed) or by alias (whatever it points to now)."""
 
@@ -75,10 +79,27 @@ class QualityGate(Written):
     max_ratio: Annotated[float, Field(ge=1.0, le=2.0)] = 1.02
 
 
+class LatencyGate(Written):
+    """The bound on answers under a stated load: requests arrive whether others are done or not.
+
+    Attributes:
+        requests_per_second: how many arrive, on average.
+        requests: how many are measured.
+        ttft_p95_ms: 95 of 100 get their first token within so many milliseconds.
+        tpot_p95_ms: and 95 of 100 wait no longer than this between tokens, on average.
+    """
+
+    requests_per_second: Annotated[float, Field(gt=0, le=10_000)]
+    requests: Annotated[int, Field(ge=MIN_REQUESTS, le=1_000_000)] = 200
+    ttft_p95_ms: Annotated[float, Field(gt=0)]
+    tpot_p95_ms: Annotated[float, Field(gt=0)]
+
+
 class Gates(Written):
-    """What a build must reach to become an engine."""
+    """What a build must reach to become an engine. Latency is bounded where it is stated."""
 
     quality: QualityGate = QualityGate()
+    latency: LatencyGate | None = None
 
 
 class EngineSpec(Written):

@@ -21,6 +21,7 @@ from landfall.cli import (
     engine,
     engine_load,
     engine_release,
+    engine_store,
     graph,
     handoff,
     mirror,
@@ -65,7 +66,7 @@ MODULES = (
 )
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
-for group in (engine_release, engine_load):
+for group in (engine_release, engine_load, engine_store):
     group.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 

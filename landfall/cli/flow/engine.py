@@ -161,8 +161,4 @@ def describe(environment: Environment, key: str) -> str:
     entry = Store(environment.store).get(key)
     if entry is None:
         return f"{key[:12]} is not in the store"
-    found = manifest.read(entry.engine).predicate
-    return (
-        f"perplexity {found.quality.engine:.4f}, {found.quality.ratio:.4f} of float32 "
-        f"(bound {found.quality.max_ratio:.2f}); {found.speed.tokens_per_second:.0f} tokens/s"
-    )
+    return manifest.read(entry.engine).predicate.summary
