@@ -21,6 +21,8 @@ class Candidate:
         classification: the highest class that it may answer; None as above.
         unverified: why its bytes or its signature do not hold, or nothing.
         unmet: every gate that is not passed, with the reason.
+        builder: the identity that built it; "" where it is not recorded.
+        signer: who approved that it was signed; "" as above.
     """
 
     key: str
@@ -28,6 +30,8 @@ class Candidate:
     classification: Classification | None = None
     unverified: str = ""
     unmet: tuple[str, ...] = ()
+    builder: str = ""
+    signer: str = ""
 
 
 def objections(

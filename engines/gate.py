@@ -88,7 +88,12 @@ def judge(gate: QualityGate, *, reference: float, engine: float) -> Gate:
 
 def unmet(about: Predicate) -> tuple[str, ...]:
     """Every gate of an engine that is not passed, in words. One that did not run is not passed."""
-    return () if about.quality else ("quality: not run",)
+    if not about.outcomes:
+        return ("quality: not run",)
+    return tuple(
+        f"{each.name}: {each.outcome}{f', {each.detail}' if each.detail else ''}"
+        for each in about.unmet
+    )
 
 
 def speed(runtime: Runtime, prompt: Ids) -> Speed:

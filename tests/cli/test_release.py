@@ -32,7 +32,10 @@ def know(monkeypatch: pytest.MonkeyPatch) -> Know:
     known: dict[str, Candidate] = {}
 
     def candidate(_: Environment, key: str) -> Candidate:
-        well = Candidate(key=key, name=NAME, classification=Classification.RESTRICTED)
+        well = Candidate(
+            key=key, name=NAME, classification=Classification.RESTRICTED,
+            builder="build-1", signer="Grace",
+        )  # fmt: skip
         return known.get(key, well)
 
     def say(key: str, **more: object) -> None:
@@ -174,9 +177,12 @@ def test_a_key_is_one_of_the_store(site: Environment) -> None:
     assert flow.find(site, "bb") == NEW
 
 
-@pytest.mark.parametrize("approver", ["", "Ada", " ada "])
-def test_prod_wants_somebody_else(prod: Environment, approver: str) -> None:
-    with pytest.raises(Refused, match="somebody who is not its author"):
+@pytest.mark.parametrize(
+    ("approver", "reason"),
+    [("", "nobody is known who approved"), ("Ada", "another one"), (" ada ", "another one")],
+)
+def test_prod_wants_somebody_else(prod: Environment, approver: str, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
         flow.canary(prod, NAME, NEW, 10, Asked(approver=approver))
     assert shares(prod) == {OLD: 100}
 
@@ -187,3 +193,15 @@ def test_a_release_of_prod_is_a_commit(prod: Environment) -> None:
     assert moved.trailers == ("Released-by: Ada", "Approved-by: Grace")
     assert not prod.local_release_file.exists()
     assert shares(prod) == {OLD: 90, NEW: 10}
+
+
+def test_who_builds_does_not_sign_for_prod(prod: Environment, know: Know) -> None:
+    know(NEW, signer="build-1")
+    with pytest.raises(Refused, match="built the engine and signed it"):
+        flow.canary(prod, NAME, NEW, 10, Asked(approver="Grace"))
+
+
+def test_a_rollback_waits_for_nobody(prod: Environment) -> None:
+    flow.canary(prod, NAME, NEW, 10, Asked(approver="Grace"))
+    assert flow.rollback(prod, NAME, NOBODY).trailers == ("Released-by: Ada",)
+    assert shares(prod) == {OLD: 100}

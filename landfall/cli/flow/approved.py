@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+from engines import approval
+from engines.approval import PROTECTED, Names
+from engines.candidate import Candidate
 from landfall import process
-from landfall.errors import CommandFailed, Refused
+from landfall.errors import Refused
 from landfall.model.environment import Environment
 
-APPROVED = frozenset({"prod"})
-"""Environments in which a release needs somebody else's approval."""
 
+def trailers(environment: Environment, approver: str, engine: Candidate | None) -> tuple[str, ...]:
+    """The trailers of the commit: who did it and who approved. None where one person may do all.
 
-def trailers(environment: Environment, approver: str) -> tuple[str, ...]:
-    """The trailers that name who did it and who approved.
+    Args:
+        environment: where it is released.
+        approver: who approves it.
+        engine: what gets a larger share; None for a rollback, which goes to what was approved
+            before, and waits for nobody.
 
     Raises:
-        Refused: the environment wants an approver who is not the author, and there is none.
+        PolicyViolation: people are missing, or one of them did two things that need two.
+        Refused: git knows no name here.
     """
-    if environment.name not in APPROVED:
+    if environment.name not in PROTECTED:
         return ()
     author = _author(environment)
-    if not approver or approver.strip().casefold() == author.casefold():
-        who = "nobody does" if not approver else f"{author} is its author"
-        raise Refused(
-            f"a release in {environment.name} is approved by somebody who is not its author; {who}",
-            hint="Give --approved-by, and have the commit reviewed by the same person.",
-        )
+    if engine is None:
+        return (f"Released-by: {author}",)
+    names = Names(author=author, approver=approver, builder=engine.builder, signer=engine.signer)
+    approval.check(environment.name, names)
     return (f"Released-by: {author}", f"Approved-by: {approver.strip()}")
 
 
@@ -34,8 +39,7 @@ def _author(environment: Environment) -> str:
     Raises:
         Refused: git knows no name here.
     """
-    try:
-        done = process.run(["git", "-C", environment.root, "config", "user.name"])
-    except CommandFailed as error:
-        raise Refused("git does not know who you are", hint="git config user.name") from error
+    done = process.run(["git", "-C", environment.root, "config", "user.name"], check=False)
+    if done.returncode:
+        raise Refused("git does not know who you are", hint="git config user.name NAME")
     return done.stdout.strip()

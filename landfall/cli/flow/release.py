@@ -53,7 +53,7 @@ def canary(environment: Environment, name: str, key: str, share: int, asked: Ask
         Refused: with everything that speaks against it.
     """
     whole = find(environment, key)
-    return _move(environment, name, lambda now: moves.canary(now, whole, share), asked)
+    return _move(environment, name, lambda now: moves.canary(now, whole, share), asked, whole)
 
 
 def promote(
@@ -71,7 +71,7 @@ def promote(
             moves.check_proven_first(now, whole)
         return moves.promote(now, whole)
 
-    return _move(environment, name, move, asked)
+    return _move(environment, name, move, asked, whole)
 
 
 def rollback(environment: Environment, name: str, asked: Asked) -> Moved:
@@ -115,6 +115,8 @@ def candidate(environment: Environment, key: str) -> Candidate:
         name=about.engine,
         classification=about.classification,
         unmet=gate.unmet(about),
+        builder=about.built_by,
+        signer=about.approver,
     )
 
 
@@ -129,7 +131,11 @@ def _canary(environment: Environment, name: str) -> str:
 
 
 def _move(
-    environment: Environment, name: str, move: Callable[[Release | None], Release], asked: Asked
+    environment: Environment,
+    name: str,
+    move: Callable[[Release | None], Release],
+    asked: Asked,
+    key: str = "",
 ) -> Moved:
     now = release.load(environment).get(name)
     wanted = move(now)
@@ -139,8 +145,9 @@ def _move(
     old = path.read_text(encoding="utf-8") if path.exists() else ""
     if now == wanted:
         return Moved(file=shown, diff="")
-    trailers = approved.trailers(environment, asked.approver)
     _check(environment, name, now, wanted)
+    engine = candidate(environment, key) if key else None
+    trailers = approved.trailers(environment, asked.approver, engine)
     text = _comment(old) + release.text(after)
     if not asked.dry_run:
         files.write(path, text)
