@@ -15,7 +15,7 @@ import numpy as np
 
 from engines import tokenizer
 from engines.backends import Ids, Runtime
-from engines.manifest import Gate, Speed
+from engines.manifest import Gate, Predicate, Speed
 from engines.source import EVALUATION
 from engines.spec import QualityGate
 from landfall.errors import GateFailed, InvalidInput, Problem
@@ -83,6 +83,16 @@ def judge(gate: QualityGate, *, reference: float, engine: float) -> Gate:
         engine=engine,
         ratio=ratio,
         max_ratio=gate.max_ratio,
+    )
+
+
+def unmet(about: Predicate) -> tuple[str, ...]:
+    """Every gate of an engine that is not passed, in words. One that did not run is not passed."""
+    if not about.outcomes:
+        return ("quality: not run",)
+    return tuple(
+        f"{each.name}: {each.outcome}{f', {each.detail}' if each.detail else ''}"
+        for each in about.unmet
     )
 
 

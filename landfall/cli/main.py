@@ -19,6 +19,8 @@ from landfall.cli import (
     doctor,
     down,
     engine,
+    engine_load,
+    engine_release,
     engine_store,
     graph,
     handoff,
@@ -64,7 +66,8 @@ MODULES = (
 )
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
-engine_store.add_to(engine.app)
+for group in (engine_release, engine_load, engine_store):
+    group.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 
 

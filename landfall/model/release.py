@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated
 
+import yaml
 from pydantic import Field, RootModel, field_validator
 
 from landfall.model.environment import Environment
@@ -24,10 +26,23 @@ class Share(Written):
 
 
 class Release(Written):
-    """What answers for one served name, and what would after a rollback."""
+    """What answers for one served name, and what would after a rollback.
+
+    The engine listed first is the proven one; another with a share is its canary.
+    """
 
     engines: Annotated[tuple[Share, ...], Field(min_length=1)]
     previous: Key | None = None
+
+    @property
+    def proven(self) -> str:
+        """The key of the engine that is proven."""
+        return self.engines[0].key
+
+    @property
+    def canaries(self) -> tuple[Share, ...]:
+        """The engines that are tried on a share of the traffic."""
+        return tuple(each for each in self.engines[1:] if each.share)
 
     @field_validator("engines")
     @classmethod
@@ -53,10 +68,34 @@ def load(environment: Environment) -> dict[str, Release]:
     Raises:
         InvalidInput: with every problem of a file.
     """
-    found: dict[str, Release] = {}
-    local = [environment.local_release_file] if environment.rehearsal else []
-    for path in (environment.release_file, *local):
-        if path.exists():
-            source = str(path.relative_to(environment.root))
-            found |= parse(Releases, read_yaml(path) or {}, source=source).root
-    return found
+    return {**_read(environment, environment.release_file), **_local(environment)}
+
+
+def written(environment: Environment) -> tuple[Path, dict[str, Release]]:
+    """The file that a move of a release changes, and what it says now.
+
+    Raises:
+        InvalidInput: with every problem of the file.
+    """
+    if environment.rehearsal:
+        return environment.local_release_file, _local(environment)
+    return environment.release_file, _read(environment, environment.release_file)
+
+
+def text(releases: Mapping[str, Release]) -> str:
+    """Releases as they stand in a file."""
+    value = {
+        name: releases[name].model_dump(mode="json", exclude_none=True) for name in sorted(releases)
+    }
+    return yaml.safe_dump(value, sort_keys=False)
+
+
+def _local(environment: Environment) -> dict[str, Release]:
+    return _read(environment, environment.local_release_file) if environment.rehearsal else {}
+
+
+def _read(environment: Environment, path: Path) -> dict[str, Release]:
+    if not path.exists():
+        return {}
+    source = str(path.relative_to(environment.root))
+    return dict(parse(Releases, read_yaml(path) or {}, source=source).root)

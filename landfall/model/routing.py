@@ -10,20 +10,32 @@ from dataclasses import dataclass
 
 from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import Classification
-from landfall.model.release import Release
+from landfall.model.release import Release, Share
 from landfall.model.site import Site, Tenant
 
 FIRST_PORT, PORTS = 20000, 20000
 """Engines listen on loopback, on a port that follows from their key, so that it never moves."""
 
 
+SHORT = 12
+"""Digits of a key in names on a host: enough to tell engines apart, short enough to read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """One engine behind the gateway. `share` is in whole percent."""
+    """One engine behind the gateway.
+
+    Attributes:
+        key: the engine's key.
+        port: its loopback port.
+        share: in whole percent.
+        withdrawn: of a canary, the file on a host that takes it out; "" for the proven engine.
+    """
 
     key: str
     port: int
     share: int
+    withdrawn: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +59,35 @@ def port_of(key: str) -> int:
     return FIRST_PORT + int(key[:8], 16) % PORTS
 
 
+def withdrawn_name(name: str, proven: str, canary: str) -> str:
+    """The file by which a host takes a canary out beside this proven engine, and no other."""
+    return f"{name}.{proven[:SHORT]}.{canary[:SHORT]}"
+
+
 def routes(releases: Mapping[str, Release]) -> tuple[Route, ...]:
     """The routes of an environment, by served name. Engines with no share get no traffic."""
     return tuple(
         Route(
             name=name,
             upstreams=tuple(
-                Upstream(key=each.key, port=port_of(each.key), share=each.share)
+                Upstream(
+                    key=each.key,
+                    port=port_of(each.key),
+                    share=each.share,
+                    withdrawn=_withdrawn(name, releases[name], each),
+                )
                 for each in releases[name].engines
             ),
         )
         for name in sorted(releases)
     )
+
+
+def _withdrawn(name: str, release: Release, engine: Share) -> str:
+    # A proven engine without a share must not get one because its canary is taken out.
+    if engine not in release.canaries or not release.engines[0].share:
+        return ""
+    return withdrawn_name(name, release.proven, engine.key)
 
 
 def destinations(site: Site) -> tuple[Destinations, ...]:

@@ -21,7 +21,7 @@ from landfall.model.classification import Classification
 from landfall.model.environment import Environment
 from landfall.model.host import Host
 from landfall.model.parsing import parse, read_yaml
-from landfall.model.release import Share
+from landfall.model.release import Release, Share
 from landfall.model.routing import check_classes, destinations, port_of, routes
 
 ENGINE, SIGNATURE, PUBLIC_KEY = "engine", "engine.sig", "signing.pub"
@@ -148,15 +148,19 @@ def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
     }
 
 
-def check(environment: Environment) -> None:
+def check(environment: Environment, released: Mapping[str, Release] | None = None) -> None:
     """Compare the classes of the tenants with those of the engines that would answer them.
 
     An engine that is not in this controller's store is left to the host, which verifies it.
 
+    Args:
+        environment: whose tenants and whose store.
+        released: by served name; None for what the environment's release files say.
+
     Raises:
         InvalidInput: a tenant's class is higher than that of an engine that it can reach.
     """
-    released = releases.load(environment)
+    released = releases.load(environment) if released is None else released
     built = {
         share.key: _built(environment, share.key)
         for release in released.values()

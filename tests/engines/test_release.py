@@ -45,10 +45,12 @@ def test_what_is_refused() -> None:
     first = release.promote(None, OLD)
     with pytest.raises(Refused, match="no previous engine"):
         release.rollback(first)
-    with pytest.raises(Refused, match="answer already"):
+    with pytest.raises(Refused, match="it is the proven engine"):
         release.canary(first, OLD, 10)
-    with pytest.raises(Refused, match="answer already"):
+    with pytest.raises(Refused, match="bbbbbbbbbbbb is out as a canary"):
         release.canary(release.canary(first, NEW, 10), THIRD, 10)
+    with pytest.raises(Refused, match="nothing to compare"):
+        release.canary(None, NEW, 10)
 
 
 @given(st.integers(-5, 105))
@@ -59,3 +61,41 @@ def test_a_share_is_a_part(share: int) -> None:
     else:
         with pytest.raises(Refused, match="1 to 99 percent"):
             release.canary(first, NEW, share)
+
+
+moves = st.lists(
+    st.tuples(
+        st.sampled_from(["canary", "promote", "rollback"]), st.sampled_from([OLD, NEW, THIRD])
+    ),
+    max_size=12,
+)
+
+
+@given(moves)
+def test_whatever_is_done_the_shares_are_whole_and_the_way_back_is_another_engine(
+    done: list[tuple[str, str]],
+) -> None:
+    now = release.promote(None, OLD)
+    for name, key in done:
+        try:
+            match name:
+                case "canary":
+                    now = release.canary(now, key, 10)
+                case "promote":
+                    now = release.promote(now, key)
+                case _:
+                    now = release.rollback(now)
+        except Refused:
+            continue
+        assert sum(shares(now).values()) == 100
+        assert now.previous != now.proven
+        assert len(now.canaries) <= 1
+
+
+def test_only_a_canary_is_promoted() -> None:
+    first = release.promote(None, OLD)
+    release.check_proven_first(None, OLD)
+    release.check_proven_first(first, OLD)
+    release.check_proven_first(release.canary(first, NEW, 10), NEW)
+    with pytest.raises(Refused, match="--without-canary"):
+        release.check_proven_first(first, NEW)

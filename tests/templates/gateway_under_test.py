@@ -180,6 +180,7 @@ def gateway(folder: Path, engines: list[Engine], overflow: Engine | None, **more
         "gateway_temporary_folder": str(folder / "temporary"),
         "gateway_keys_file": str(folder / "keys.conf"),
         "gateway_drain_file": str(folder / "drained"),
+        "gateway_withdrawn_folder": str(folder / "withdrawn"),
         "gateway_worker_connections": 256,
         "gateway_listen": {"address": "127.0.0.1", "port": free_port()},
         "gateway_routes": [{"name": "tiny-lm", "upstreams": upstreams}],

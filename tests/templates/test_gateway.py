@@ -338,3 +338,65 @@ def test_keys_are_checked_before_they_become_configuration() -> None:
     assert not [each for each in wrong if "evil" in each]
     assert keys.problems({"a": KEYS["clinic"], "b": KEYS["clinic"]})
     assert keys.tenants_of(keys.layout(KEYS)) == ["clinic", "website"]
+
+
+CANARY = "tiny-lm.111111111111.222222222222"
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> Iterator[Gateway]:
+    """A gateway with a canary on half of the requests."""
+    proven, canary = Engine(name="proven"), Engine(name="canary")
+    upstreams = [
+        {**upstream, "port": engine.port, "share": 50}
+        for upstream, engine in zip(
+            VALUES["gateway_routes"][0]["upstreams"], (proven, canary), strict=False
+        )
+    ]
+    made = gateway(
+        tmp_path,
+        [proven, canary],
+        None,
+        gateway_routes=[{"name": "tiny-lm", "upstreams": upstreams}],
+        gateway_requests_per_second=1000,
+        gateway_burst=1000,
+    )
+    (tmp_path / "withdrawn").mkdir()
+    with serving(proven, canary), made.running():
+        yield made
+
+
+def who(door: Gateway, requests: int = 30) -> set[bytes]:
+    answers = [door.send(request(bearer("clinic"))) for _ in range(requests)]
+    return {name for name in (b"proven", b"canary") for each in answers if name + b" 0" in each}
+
+
+@pytest.mark.services
+def test_a_canary_that_is_taken_out_gets_nothing_at_once(half: Gateway) -> None:
+    assert who(half) == {b"proven", b"canary"}
+    mark = half.folder / "withdrawn" / CANARY
+    mark.touch()
+    assert who(half) == {b"proven"}
+    mark.unlink()
+    assert who(half) == {b"proven", b"canary"}
+    # a mark beside another proven engine says nothing here
+    (half.folder / "withdrawn" / CANARY.replace("1", "4")).touch()
+    assert who(half) == {b"proven", b"canary"}
+
+
+@pytest.mark.services
+def test_a_canary_that_is_taken_out_does_not_stand_in_either(tmp_path: Path) -> None:
+    canary = Engine(name="canary")
+    upstreams = [
+        {**upstream, "port": port}
+        for upstream, port in zip(
+            VALUES["gateway_routes"][0]["upstreams"], (free_port(), canary.port), strict=False
+        )
+    ]
+    routes = [{"name": "tiny-lm", "upstreams": upstreams}]
+    made = gateway(tmp_path, [], None, gateway_routes=routes)
+    (tmp_path / "withdrawn").mkdir()
+    with serving(canary), made.running():
+        assert b"canary 0" in made.send(request(bearer("clinic")))
+        (tmp_path / "withdrawn" / CANARY).touch()
+        assert status(made.send(request(bearer("clinic")))) == 503
