@@ -1,15 +1,14 @@
-"""landfall engine: the store of engines, what is in it, why it stays, and where it comes from."""
+"""landfall engine: the store of engines, what is in it, what may go, and whether it is whole."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from landfall.cli.arguments import AsJson
-from landfall.cli.console import print_json
+from landfall.cli.console import print_json, wide
 from landfall.model.environment import find
 
 Env = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
@@ -61,7 +60,7 @@ def gc(
         table.add_row(
             str(row["key"])[:12], str(row["name"]), size, age, str(row["fate"]), str(row["why"])
         )
-    Console(soft_wrap=True).print(table)
+    wide().print(table)
     gone = [each.item.size for each in verdicts if not each.kept]
     verb = "would be freed" if dry_run else "freed"
     print(f"{len(gone)} of {len(verdicts)} engines, {sum(gone) / 1e6:,.1f} MB {verb}")
@@ -117,6 +116,6 @@ def verify(
         table = Table("key", "name", "found", box=None, padding=(0, 2))
         for each in checked:
             table.add_row(each.key[:12], each.name, each.wrong or "whole")
-        Console(soft_wrap=True).print(table)
+        wide().print(table)
     if any(each.wrong for each in checked):
         raise typer.Exit(1)
