@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from engines.store import Store
 from landfall import registry
 from landfall.cli import engine_inquiry
-from landfall.cli.flow import lineage
+from landfall.cli.flow import lineage, services
 from landfall.cli.main import app
 from landfall.errors import InvalidInput, Unreachable
 from landfall.model.environment import Environment
@@ -38,7 +38,7 @@ def full(dev: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> E
     version = registry.ModelVersion(
         name="tiny-lm", version=3, uri="", run="run-7", tags={"trained_on": "2026-11-20"}
     )
-    monkeypatch.setattr(lineage.services, "registry_uri", lambda _: "http://registry.example")
+    monkeypatch.setattr(services, "registry_uri", lambda _: "http://registry.example")
     monkeypatch.setattr(registry, "resolve", lambda *_, **__: version)
     return dev
 

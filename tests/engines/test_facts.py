@@ -67,7 +67,10 @@ def test_a_driver_that_does_not_answer(tmp_path: Path, gpus: Path, broken: str) 
 
 
 def test_capabilities_that_cannot_be_told_apart(tmp_path: Path, gpus: Path) -> None:
-    told = {("nvidia-smi", "-q", "-x"): SMI, nvidia.CAPABILITIES: "8.9\n"}
+    told: dict[tuple[str, ...], str] = {
+        ("nvidia-smi", "-q", "-x"): SMI,
+        nvidia.CAPABILITIES: "8.9\n",
+    }
     found = facts.read(tmp_path / "none", gpus, tmp_path / "none", lambda argv: told.get(argv, ""))
     assert [each.compute_capability for each in found.devices] == ["", ""]
 

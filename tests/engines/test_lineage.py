@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from engines import lineage, manifest
 from engines.lineage import Around, Node
@@ -15,7 +16,7 @@ def lines(node: Node, depth: int = 0) -> list[str]:
     return [text, *(line for each in node.below for line in lines(each, depth + 1))]
 
 
-def told(folder: Path, around: Around, **changes: object) -> str:
+def told(folder: Path, around: Around, **changes: Any) -> str:
     statement = manifest.read(stored.engine(folder, **changes))
     return "\n".join(lines(lineage.tree(statement, around)))
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from engines import lineage, sign
+from engines.entry import Entry
 from engines.lineage import Around, Node
 from engines.manifest import Statement
-from engines.store import KEY, Entry, Store
+from engines.store import KEY, Store
 from landfall.cli.flow import services
 from landfall.cli.flow.claims import claims
 from landfall.errors import IntegrityError, InvalidInput, LandfallError, Problem

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from engines import collection, sign
 from engines.collection import Verdict
-from engines.store import Entry, Store
+from engines.entry import Entry
+from engines.store import Store
 from landfall.cli.flow.claims import claims
 from landfall.errors import IntegrityError
 from landfall.model.environment import Environment
