@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,8 +20,22 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="A key, or its first dig
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module to the group `landfall engine`."""
-    for command in (gc, pin, unpin, verify):
+    for command in (receive, gc, pin, unpin, verify):
         app.command()(command)
+
+
+def receive(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The engine's folder.")],
+    signature: Annotated[Path, typer.Option(help="Over it.")],
+    env: Env = "dev",
+) -> None:
+    """Take an engine into the store that somebody else has signed.
+
+    Example: landfall engine receive work/engine --signature work/engine.sig --env prod
+    """
+    from landfall.cli.flow import store
+
+    print(store.receive(find(env), folder, signature).key)
 
 
 def gc(
