@@ -58,5 +58,6 @@ def test_a_manifest_that_does_not_know_its_host_goes_by_the_name() -> None:
     bare = Facts.model_validate({**HOST, "devices": [], "driver": "", "cuda": ""})
     about = stored.predicate(**{**ENGINE, "host": bare})
     assert preflight.problems(about, Facts.model_validate(HOST)) == ()
-    other = Facts.model_validate({**HOST, "gpus": ["NVIDIA A40"]})
-    assert [each.path for each in preflight.problems(about, other)] == ["gpu"]
+    for name in ("NVIDIA A40", "NVIDIA L40S-48Q"):
+        other = Facts.model_validate({**HOST, "gpus": [name]})
+        assert [each.path for each in preflight.problems(about, other)] == ["gpu"]

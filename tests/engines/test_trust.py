@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,14 @@ def test_a_certificate_of_our_root_passes(case: Case) -> None:
     (case.engine / "model.onnx").write_text("other weights")
     with pytest.raises(IntegrityError, match="Hash mismatch"):
         case.verify()
+
+
+def test_a_certificate_that_will_have_ended(case: Case) -> None:
+    case.signed(case.root.issue("Release", KEY.public_key(), days=(-1, 3)), KEY)
+    verified = partial(sign.verify, case.engine, case.signature, case.trust)
+    assert verified(now=authority.NOW + 2 * authority.DAY) == "Release"
+    with pytest.raises(IntegrityError, match="certificate has expired"):
+        verified(now=authority.NOW + 4 * authority.DAY)
 
 
 def expired(case: Case) -> None:
