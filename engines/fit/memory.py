@@ -50,7 +50,6 @@ def fit(ask: Ask) -> Fit:
     pool = _pool(ask, sum(item.size for item in items))
     one = sequence_size(ask, ask.sequence)
     batch = max(0, pool) // one
-    verdict = Verdict.FITS if batch >= ask.batch else Verdict.WAITS if batch else Verdict.NOT
     return Fit(
         ask=ask,
         items=items,
@@ -60,10 +59,22 @@ def fit(ask: Ask) -> Fit:
         per_token=_per_token(ask),
         largest_batch=batch,
         largest_sequence=_longest(ask, pool),
-        verdict=verdict,
+        verdict=_verdict(ask, batch),
         binds=_binds(ask, pool, batch),
         open=tuple(opened),
     )
+
+
+def fits(ask: Ask) -> bool:
+    """Whether the whole batch fits at full length; `problems` has found nothing. Quick."""
+    pool = _pool(ask, sum(item.size for item in (*_weights(ask), *_others(ask))))
+    return max(0, pool) // sequence_size(ask, ask.sequence) >= ask.batch
+
+
+def _verdict(ask: Ask, batch: int) -> Verdict:
+    if batch >= ask.batch:
+        return Verdict.FITS
+    return Verdict.WAITS if batch else Verdict.NOT
 
 
 def problems(ask: Ask) -> Iterator[Problem]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from engines.catalog import Gpu
-from engines.fit import Ask, Verdict
-from engines.fit.memory import COMMUNICATION_MIB, fit, not_established, problems
+from engines.fit import Ask
+from engines.fit.memory import COMMUNICATION_MIB, fit, fits, not_established, problems
 from engines.precision import CACHE
 
 COSTS = (
@@ -47,16 +47,17 @@ def proposals(ask: Ask, others: Iterable[Gpu] = ()) -> list[Proposal]:
     single = {
         name: [each for each in _changed(ask, name, tuple(others)) if each != ask] for name in COSTS
     }
-    found = [
-        made
+    alone = {
+        name: [made for each in single[name] if (made := _proposal(ask, each)) is not None]
         for name in COSTS
-        for each in single[name]
-        if (made := _proposal(ask, each)) is not None
-    ]
+    }
+    found = [made for name in COSTS for made in alone[name]]
     if len(found) < SHOWN:
+        # what is enough alone needs no second change
+        rest = [name for name in COSTS if not alone[name]]
         found += [
             made
-            for first, second in combinations(COSTS, 2)
+            for first, second in combinations(rest, 2)
             for each in single[first]
             for both in _changed(each, second, tuple(others))
             if both != each and (made := _proposal(ask, both)) is not None
@@ -93,7 +94,7 @@ def _proposal(before: Ask, ask: Ask) -> Proposal | None:
     """A question that runs for certain and fits whole; None for any other."""
     if next(problems(ask), None) is not None or not_established(ask):
         return None
-    if fit(ask).verdict is not Verdict.FITS:
+    if not fits(ask):
         return None
     return Proposal(ask=ask, changes=tuple(_words(before, ask)))
 

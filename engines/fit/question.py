@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engines.catalog import Gpu
 from engines.fit import Ask, Fit, gib
 from engines.fit.memory import FRACTION
-from engines.fit.proposals import Proposal
+from engines.fit.proposals import Proposal, proposals
 from engines.shape import Shape
 from landfall.errors import Problem
 
@@ -64,19 +64,31 @@ def in_spec(found: Iterable[Problem]) -> Iterator[Problem]:
         yield Problem(path=PATHS.get(each.path, each.path), message=each.message)
 
 
+def near(found: Fit, most: int) -> list[Proposal]:
+    """Changes that would make it fit, on no more GPUs than one host has; 0 where unknown."""
+    return [each for each in proposals(found.ask) if not 0 < most < each.ask.gpus]
+
+
 def change(words: str) -> str:
     """A proposed change in the words of a spec."""
     name, colon, rest = words.partition(":")
     return f"{PATHS.get(name, name)}{colon}{rest}"
 
 
-def missing(found: Fit, near: Iterable[Proposal]) -> str:
+def missing(found: Fit, proposed: Iterable[Proposal]) -> str:
     """Why it does not fit, in a sentence, with the changes that would make it fit."""
-    proposed = [" and ".join(map(change, each.changes)) for each in near]
-    would = (
-        f"would fit: {'; or '.join(proposed)}"
-        if proposed
-        else ("no change of one or two things would make it fit; take other GPUs")
-    )
     here = f"{gib(found.used)} of {gib(found.ask.gpu.memory)} before the cache"
-    return f"does not fit {found.ask.gpu.name} ({here}): {found.binds}; {would}"
+    return f"does not fit {found.ask.gpu.name} ({here}): {found.binds}; {_would(proposed)}"
+
+
+def waiting(found: Fit, proposed: Iterable[Proposal]) -> str:
+    """That a part of the batch waits, in a sentence, with the changes that would make it fit."""
+    told = f"{found.largest_batch} of {found.ask.batch} requests fit at full length, others wait"
+    return f"{told}; {_would(proposed)}"
+
+
+def _would(proposed: Iterable[Proposal]) -> str:
+    told = [" and ".join(map(change, each.changes)) for each in proposed]
+    if not told:
+        return "no change of one or two things would make it fit; take other GPUs"
+    return f"would fit: {'; or '.join(told)}"
