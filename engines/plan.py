@@ -15,7 +15,8 @@ from engines.facts import Facts
 from engines.fit import Fit, Verdict
 from engines.fit.estimate import estimate
 from engines.fit.memory import fit
-from engines.fit.question import missing, near, waiting
+from engines.fit.proposals import proposals
+from engines.fit.question import missing, waiting
 from engines.planned import BuildNeed, MemoryFit, MemoryItem, Place, PlannedStep, Speed
 from engines.source import ModelSource
 from engines.spec import EngineSpec, Gates
@@ -23,6 +24,8 @@ from engines.target import CPU, Target
 from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written, parse
+
+__all__ = ["Plan", "PlannedStep", "plan", "read"]
 
 HEX_KEY = "^[0-9a-f]{64}$"
 
@@ -121,7 +124,7 @@ def plan(spec: EngineSpec, source: ModelSource, facts: Facts, target: Target = C
     answer = backend.answer(question)
     found = fit(answer.ask) if answer.ask is not None else None
     if found is not None and found.verdict is Verdict.NOT:
-        message = missing(found, near(found, target.most))
+        message = missing(found, proposals(found.ask, most=target.most))
         raise InvalidInput(where, [Problem(path="target", message=message)])
     return _plan(question, answer, found, key.parts(spec, source, facts, target, answer.steps))
 
@@ -226,7 +229,7 @@ def _missing(question: Question) -> Iterator[str]:
 def _notes(question: Question, answer: Answer, found: Fit | None) -> Iterator[str]:
     yield from answer.notes
     if found is not None and found.verdict is Verdict.WAITS:
-        yield waiting(found, near(found, question.target.most))
+        yield waiting(found, proposals(found.ask, most=question.target.most))
     servers = {each.name: each.memory_gib for each in question.target.servers}
     for need in answer.needs:
         short = [name for name, gib in servers.items() if 0 < gib * 2**30 < (need.size or 0)]

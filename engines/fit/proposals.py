@@ -39,14 +39,18 @@ class Proposal:
     changes: tuple[str, ...]
 
 
-def proposals(ask: Ask, others: Iterable[Gpu] = ()) -> list[Proposal]:
+def proposals(ask: Ask, others: Iterable[Gpu] = (), *, most: int = 0) -> list[Proposal]:
     """The nearest questions that fit: single changes first, then pairs.
 
-    `others` are GPUs that could be taken instead.
+    `others` are GPUs that could be taken instead; `most` is how many one host has, 0 where that
+    is not known.
     """
-    single = {
-        name: [each for each in _changed(ask, name, tuple(others)) if each != ask] for name in COSTS
-    }
+
+    def changed(before: Ask, name: str) -> list[Ask]:
+        made = (each for each in _changed(before, name, tuple(others)) if each != before)
+        return [each for each in made if not 0 < most < each.gpus]
+
+    single = {name: changed(ask, name) for name in COSTS}
     alone = {
         name: [made for each in single[name] if (made := _proposal(ask, each)) is not None]
         for name in COSTS
@@ -59,8 +63,8 @@ def proposals(ask: Ask, others: Iterable[Gpu] = ()) -> list[Proposal]:
             made
             for first, second in combinations(rest, 2)
             for each in single[first]
-            for both in _changed(each, second, tuple(others))
-            if both != each and (made := _proposal(ask, both)) is not None
+            for both in changed(each, second)
+            if (made := _proposal(ask, both)) is not None
         ]
     return _one_of_each(found)[:SHOWN]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from engines.catalog import Gpu
 from engines.fit import Ask, Fit, gib
 from engines.fit.memory import FRACTION
-from engines.fit.proposals import Proposal, proposals
+from engines.fit.proposals import Proposal
 from engines.shape import Shape
 from landfall.errors import Problem
 
@@ -62,11 +62,6 @@ def in_spec(found: Iterable[Problem]) -> Iterator[Problem]:
     """Problems of a question, by the paths of its spec."""
     for each in found:
         yield Problem(path=PATHS.get(each.path, each.path), message=each.message)
-
-
-def near(found: Fit, most: int) -> list[Proposal]:
-    """Changes that would make it fit, on no more GPUs than one host has; 0 where unknown."""
-    return [each for each in proposals(found.ask) if not 0 < most < each.ask.gpus]
 
 
 def change(words: str) -> str:
