@@ -133,6 +133,7 @@ def window(backend: str, mode: str) -> tuple[str, str]:
     return str(found.get("first", "")), str(found.get("last", ""))
 
 
+@cache
 def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> Supported:
     """Whether `gpu` runs `precision` of `kind` (weights or cache) in a backend's mode."""
     table = _support()[backend][mode]
@@ -153,10 +154,11 @@ def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> S
     )
 
 
-def runs(backend: str, mode: str, kind: str, gpu: Gpu) -> list[str]:
+@cache
+def runs(backend: str, mode: str, kind: str, gpu: Gpu) -> tuple[str, ...]:
     """Every precision of `kind` (weights or cache) that `gpu` is known to run."""
     table = _support()[backend][mode][kind]
-    return [name for name in table if supported(backend, mode, kind, name, gpu).answer]
+    return tuple(name for name in table if supported(backend, mode, kind, name, gpu).answer)
 
 
 def precisions(backend: str, kind: str) -> list[str]:
