@@ -139,11 +139,16 @@ def _check(ask: Ask) -> list[str]:
 
 def not_established(ask: Ask) -> list[str]:
     """Of weights and cache, what nobody is known to have run on this GPU, in words."""
-    return [
+    found = [
         f"{name} {kind}: {told.why}"
         for kind, name in (("weights", ask.weights), ("cache", ask.cache))
         if (told := catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)).answer is None
     ]
+    family = ask.shape.family
+    if not catalog.listed(ask.backend, ask.mode, family, ask.weights):
+        where = f"{ask.backend} in mode {ask.mode}"
+        found.append(f"{ask.weights} weights of {family}: the table of {where} does not list them")
+    return found
 
 
 def _layers(ask: Ask) -> int:
