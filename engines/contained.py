@@ -152,5 +152,6 @@ def _target(tool: str, word: str) -> str:
 
 
 def _example(tool: str) -> str:
-    first, last = catalog.window(tool, catalog.modes_of(tool)[-1])
-    return last or first
+    """A version that is known: the last that a mode has, or else its first."""
+    windows = [catalog.window(tool, mode) for mode in catalog.modes_of(tool)]
+    return max((last for _, last in windows), default="") or windows[0][0]

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from engines import backends, key
 from engines.backends import Answer, Question, Step
 from engines.facts import Facts
 from engines.fit import Fit, Verdict
+from engines.fit.estimate import estimate
 from engines.fit.memory import fit
 from engines.fit.proposals import proposals
-from engines.fit.question import missing
+from engines.fit.question import missing, waiting
+from engines.planned import BuildNeed, MemoryFit, MemoryItem, Place, PlannedStep, Speed
 from engines.source import ModelSource
 from engines.spec import EngineSpec, Gates
 from engines.target import CPU, Target
@@ -22,56 +25,12 @@ from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written, parse
 
+__all__ = ["Plan", "PlannedStep", "plan", "read"]
+
 HEX_KEY = "^[0-9a-f]{64}$"
 
 COMMANDS = "commands"
 """The part of a key that covers the steps."""
-
-
-class PlannedStep(Written):
-    """One thing that is done: an action of ours with settings, or a command in a container."""
-
-    action: str
-    settings: dict[str, str | int | float | bool] = Field(default_factory=dict)
-    argv: tuple[str, ...] = ()
-    environment: dict[str, str] = Field(default_factory=dict)
-    why: str = ""
-
-
-class MemoryItem(Written):
-    """Something that takes memory of a GPU, in bytes."""
-
-    name: str
-    size: NonNegativeInt
-    why: str
-
-
-class MemoryFit(Written):
-    """How a model fits one GPU. Sizes in bytes; the fields of `engines.fit.Fit`."""
-
-    verdict: str
-    binds: str
-    items: tuple[MemoryItem, ...]
-    pool: int
-    largest_batch: NonNegativeInt
-    largest_sequence: NonNegativeInt
-    not_established: tuple[str, ...]
-
-
-class BuildNeed(Written):
-    """What a build takes at least, in bytes; no size where nobody has measured it."""
-
-    name: str
-    size: NonNegativeInt | None
-    why: str
-
-
-class Place(Written):
-    """Where a build may run: `gpus` of one host, which serves nothing meanwhile."""
-
-    hosts: tuple[str, ...]
-    gpus: NonNegativeInt
-    rule: str
 
 
 class Plan(Written):
@@ -90,7 +49,7 @@ class Plan(Written):
         serve: the command that answers requests; None where Landfall's own server does.
         files: that steps read, by their path in the container.
         timing_cache: SHA-256 of the timings that the build starts from.
-        fit: memory of one GPU; None for a CPU.
+        fit: memory of one GPU; None for a CPU. `speed` is an estimate for it.
         needs: what the build itself takes.
         place: where it must run.
         missing: what must be given before it can be built; the key is not final until then.
@@ -122,6 +81,7 @@ class Plan(Written):
     room: int
     expected_bytes: int
     fit: MemoryFit | None = None
+    speed: Speed | None = None
     needs: tuple[BuildNeed, ...] = ()
     place: Place | None = None
     missing: tuple[str, ...] = ()
@@ -164,7 +124,7 @@ def plan(spec: EngineSpec, source: ModelSource, facts: Facts, target: Target = C
     answer = backend.answer(question)
     found = fit(answer.ask) if answer.ask is not None else None
     if found is not None and found.verdict is Verdict.NOT:
-        message = missing(found, proposals(found.ask))
+        message = missing(found, proposals(found.ask, most=target.most))
         raise InvalidInput(where, [Problem(path="target", message=message)])
     return _plan(question, answer, found, key.parts(spec, source, facts, target, answer.steps))
 
@@ -210,6 +170,7 @@ def _plan(question: Question, answer: Answer, found: Fit | None, parts: key.Part
         room=spec.limits.max_sequence,
         expected_bytes=answer.expected_bytes,
         fit=_fit(found) if found is not None else None,
+        speed=_speed(question, found) if found is not None else None,
         needs=tuple(BuildNeed(name=n.name, size=n.size, why=n.why) for n in answer.needs),
         place=_place(question),
         missing=tuple(_missing(question)),
@@ -239,6 +200,14 @@ def _fit(found: Fit) -> MemoryFit:
     )
 
 
+def _speed(question: Question, found: Fit) -> Speed:
+    prompt = question.spec.limits.prompt
+    answer = max(1, found.ask.sequence - prompt)
+    batch = min(found.largest_batch, found.ask.batch)
+    told = estimate(found.ask, prompt=prompt, answer=answer, batch=batch)
+    return Speed(**asdict(told))
+
+
 def _place(question: Question) -> Place | None:
     if question.target.gpu is None:
         return None
@@ -246,7 +215,7 @@ def _place(question: Question) -> Place | None:
     return Place(
         hosts=tuple(each.name for each in question.target.servers if each.count >= gpus),
         gpus=gpus,
-        rule=f"a host with {gpus} of {question.target.name}, dedicated to builds or drained",
+        rule=f"a host with {gpus} {question.target.name}, dedicated to builds or drained",
     )
 
 
@@ -260,10 +229,7 @@ def _missing(question: Question) -> Iterator[str]:
 def _notes(question: Question, answer: Answer, found: Fit | None) -> Iterator[str]:
     yield from answer.notes
     if found is not None and found.verdict is Verdict.WAITS:
-        yield (
-            f"only {found.largest_batch} of {found.ask.batch} requests fit at full length; "
-            "others wait"
-        )
+        yield waiting(found, proposals(found.ask, most=question.target.most))
     servers = {each.name: each.memory_gib for each in question.target.servers}
     for need in answer.needs:
         short = [name for name, gib in servers.items() if 0 < gib * 2**30 < (need.size or 0)]

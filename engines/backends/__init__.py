@@ -10,6 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -187,6 +188,7 @@ def listed(field_name: str, word: str, known: Iterable[str], tool: str) -> list[
     return [Problem(path=field_name, message=message)]
 
 
+@cache
 def names() -> tuple[str, ...]:
     """Every backend there is."""
     return tuple(sorted(each.name for each in pkgutil.iter_modules(__path__)))

@@ -133,6 +133,7 @@ def window(backend: str, mode: str) -> tuple[str, str]:
     return str(found.get("first", "")), str(found.get("last", ""))
 
 
+@cache
 def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> Supported:
     """Whether `gpu` runs `precision` of `kind` (weights or cache) in a backend's mode."""
     table = _support()[backend][mode]
@@ -153,10 +154,26 @@ def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> S
     )
 
 
-def runs(backend: str, mode: str, kind: str, gpu: Gpu) -> list[str]:
+def listed(backend: str, mode: str, family: str, precision: str) -> bool:
+    """Whether a backend's own table has a family of models in a recipe; 16 bit needs no table.
+
+    A backend without such a table lists everything.
+    """
+    table = families(backend, mode)
+    return not table or precision == "bf16" or precision in table.get(family, ())
+
+
+def families(backend: str, mode: str) -> Mapping[str, list[str]]:
+    """The recipes that a backend's own table has for each family; nothing where it has none."""
+    found: Mapping[str, list[str]] = _support()[backend][mode].get("families", {})
+    return found
+
+
+@cache
+def runs(backend: str, mode: str, kind: str, gpu: Gpu) -> tuple[str, ...]:
     """Every precision of `kind` (weights or cache) that `gpu` is known to run."""
     table = _support()[backend][mode][kind]
-    return [name for name in table if supported(backend, mode, kind, name, gpu).answer]
+    return tuple(name for name in table if supported(backend, mode, kind, name, gpu).answer)
 
 
 def precisions(backend: str, kind: str) -> list[str]:

@@ -70,13 +70,20 @@ def change(words: str) -> str:
     return f"{PATHS.get(name, name)}{colon}{rest}"
 
 
-def missing(found: Fit, near: Iterable[Proposal]) -> str:
+def missing(found: Fit, proposed: Iterable[Proposal]) -> str:
     """Why it does not fit, in a sentence, with the changes that would make it fit."""
-    proposed = [" and ".join(map(change, each.changes)) for each in near]
-    would = (
-        f"would fit: {'; or '.join(proposed)}"
-        if proposed
-        else ("no change of one or two things would make it fit; take other GPUs")
-    )
     here = f"{gib(found.used)} of {gib(found.ask.gpu.memory)} before the cache"
-    return f"does not fit {found.ask.gpu.name} ({here}): {found.binds}; {would}"
+    return f"does not fit {found.ask.gpu.name} ({here}): {found.binds}; {_would(proposed)}"
+
+
+def waiting(found: Fit, proposed: Iterable[Proposal]) -> str:
+    """That a part of the batch waits, in a sentence, with the changes that would make it fit."""
+    told = f"{found.largest_batch} of {found.ask.batch} requests fit at full length, others wait"
+    return f"{told}; {_would(proposed)}"
+
+
+def _would(proposed: Iterable[Proposal]) -> str:
+    told = [" and ".join(map(change, each.changes)) for each in proposed]
+    if not told:
+        return "no change of one or two things would make it fit; take other GPUs"
+    return f"would fit: {'; or '.join(told)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -46,15 +47,25 @@ def plan(
         texts = [each.plan.model_dump(mode="json") for each in made]
         print_json(texts[0] if len(texts) == 1 else texts)
         return
-    console = Console(soft_wrap=True, highlight=False)
+    console = Console(highlight=False)
     for each in made:
         for section in planning.sections(environment, each.plan):
-            table = Table(*section.columns, box=None, padding=(0, 2), title_justify="left")
-            for row in section.rows:
-                table.add_row(*map(escape, row))
             console.print(f"[bold]{escape(section.title)}[/]")
-            console.print(table)
-            console.print()
+            console.print(_table(section.columns, section.rows))
+        console.print("\n[bold]what is run, each step in a process of its own[/]")
+        for line in planning.commands(each.plan):
+            console.print(line, markup=False, soft_wrap=True)
+        console.print()
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Words are folded, never cut: a key must be whole."""
+    table = Table(box=None, padding=(0, 2), show_header=any(columns))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 @app.command()

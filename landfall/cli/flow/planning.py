@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from engines import changes, key, manifest
-from engines.fit import gib
-from engines.plan import Plan, PlannedStep
+from engines.fit import gib, show
+from engines.fit.estimate import Estimate
+from engines.plan import Plan
+from engines.planned import PlannedStep
+from engines.recipes import Command
 from engines.store import Store
 from landfall.errors import IntegrityError
 from landfall.model import release
@@ -28,7 +30,8 @@ class Section:
 
 def sections(environment: Environment, plan: Plan) -> Iterator[Section]:
     """The plan, what matters most first: whether it fits, what is missing, why, what is run."""
-    where = plan.target if plan.place is None else f"{plan.place.gpus} of {plan.target}"
+    gpus = plan.place.gpus if plan.place else 1
+    where = plan.target if gpus == 1 else f"{gpus} of {plan.target}"
     how = f"{plan.backend} {plan.version}".strip() + (f", mode {plan.mode}" if plan.place else "")
     yield Section(
         title=f"{plan.engine} on {where}, {how}, {plan.precision}",
@@ -48,12 +51,20 @@ def sections(environment: Environment, plan: Plan) -> Iterator[Section]:
             for each in plan.needs
         ]
         yield Section(title="the build takes", columns=("", "at least", "why"), rows=tuple(rows))
-    title = "what is run, each step a process of its own"
-    rows = [(str(n), _shown(step), step.why) for n, step in enumerate(plan.steps, 1)]
-    if plan.serve is not None:
-        rows.append(("serve", _shown(plan.serve), plan.serve.why))
-    yield Section(title=title, columns=("", "command", "why"), rows=tuple(rows))
     yield Section(title="the key is made of", columns=("part", ""), rows=tuple(plan.parts.items()))
+
+
+def commands(plan: Plan) -> Iterator[str]:
+    """What is run, each step in a process of its own, as one would type it."""
+    for number, step in enumerate(plan.steps, 1):
+        yield f"# step {number}: {step.why}".rstrip(": ")
+        yield _shown(step)
+    if plan.serve is not None:
+        yield f"# serve: {plan.serve.why}"
+        yield _shown(plan.serve)
+    for path, content in plan.files.items():
+        yield f"# {path}"
+        yield content.rstrip()
 
 
 def _summary(environment: Environment, plan: Plan) -> Iterator[tuple[str, str]]:
@@ -61,6 +72,8 @@ def _summary(environment: Environment, plan: Plan) -> Iterator[tuple[str, str]]:
         yield "fits", _verdict(plan)
         yield "binds", plan.fit.binds
         yield from (("not established", each) for each in plan.fit.not_established)
+    if plan.speed is not None:
+        yield "speed", show.speed(Estimate(**plan.speed.model_dump()))
     yield from (("missing", each) for each in plan.missing)
     yield "model", f"{plan.source.name} {plan.source.version}".strip()
     yield "key", f"{plan.key}{' (not final: something is missing)' if plan.missing else ''}"
@@ -106,5 +119,6 @@ def _reasons(environment: Environment, plan: Plan, store: Store) -> Iterator[tup
 def _shown(step: PlannedStep) -> str:
     if not step.argv:
         return " ".join([step.action, *(f"{k}={v}" for k, v in step.settings.items())])
-    words = [f"{name}={value}" for name, value in step.environment.items()]
-    return " ".join([*words, shlex.join(step.argv)])
+    return Command(
+        tool=step.action, argv=step.argv, why=step.why, environment=step.environment
+    ).shown
