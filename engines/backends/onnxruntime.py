@@ -208,6 +208,8 @@ class Session:
             )
             for name in self._layers
         }
+        for cache in self._cache.values():
+            cache.fill(0)  # memory is had now or not at all, not in the midst of an answer
         # Binding again at every step costs as much as a small model's step, so there is one
         # binding for each number of rows, all on the same memory.
         self._ids = np.zeros((slots, 1), np.int64)

@@ -105,27 +105,35 @@ class Answer:
                 tokens=self.tokens,
             )
 
-    async def pieces(self) -> AsyncIterator[Piece]:
+    async def pieces(self) -> AsyncIterator[list[Piece]]:
         """The text, piece by piece, as soon as each is certain.
+
+        Pieces that have come in the meantime come together: where the engine is quicker than the
+        network, one write then carries several.
 
         Raises:
             Broken: the engine failed half-way; says why.
         """
         while self.finish is None:
-            event = await self._events.get()
-            text = self._feed(event) if event.token is not None else ""
-            if self._text.stopped:
-                self.finish = Finish.STOP
-            elif event.finish is not None:
-                if event.finish in WHY:
-                    self.finish = event.finish
-                    raise Broken(WHY[event.finish])
+            found = [self._take(await self._events.get())]
+            while self.finish is None and not self._events.empty():
+                found.append(self._take(self._events.get_nowait()))
+            told = [piece for piece in found if piece.text or piece.scored]
+            if told:
+                yield told
+            if self.finish is not None and self.finish in WHY:
+                raise Broken(WHY[self.finish])
+
+    def _take(self, event: Event) -> Piece:
+        text = self._feed(event) if event.token is not None else ""
+        if self._text.stopped:
+            self.finish = Finish.STOP
+        elif event.finish is not None:
+            if event.finish not in WHY:
                 text += self._text.end()
-                # What was held back may turn out to end in a stop word; it cannot be one already.
-                self.finish = event.finish
-            scored = self._told()
-            if text or scored:
-                yield Piece(text, scored)
+            # What was held back may turn out to end in a stop word; it cannot be one already.
+            self.finish = event.finish
+        return Piece(text, self._told())
 
     @property
     def cached(self) -> int:

@@ -130,7 +130,7 @@ async def _whole(exchange: _Exchange, request: Request) -> Response:
     """The answer in one piece, unless the client leaves first."""
 
     async def collect() -> list[Piece]:
-        return [piece async for piece in exchange.answer.pieces()]
+        return [piece async for pieces in exchange.answer.pieces() for piece in pieces]
 
     try:
         pieces = await unless_gone(collect(), request.receive)
@@ -180,8 +180,8 @@ async def _events(exchange: _Exchange) -> AsyncIterator[bytes]:
         opening = write.opening()
         if opening:
             yield opening
-        async for piece in answer.pieces():
-            yield write.piece(piece)
+        async for pieces in answer.pieces():
+            yield b"".join(write.piece(piece) for piece in pieces)
         assert answer.finish is not None  # pieces() ends with it
         yield write.finish(answer.finish.value)
         if with_usage:
