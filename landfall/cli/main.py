@@ -19,6 +19,7 @@ from landfall.cli import (
     doctor,
     down,
     engine,
+    engine_life,
     engine_load,
     engine_release,
     engine_store,
@@ -66,7 +67,7 @@ MODULES = (
 )
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
-for group in (engine_release, engine_load, engine_store):
+for group in (engine_release, engine_load, engine_life, engine_store):
     group.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 

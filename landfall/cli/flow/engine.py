@@ -36,6 +36,21 @@ def specs(environment: Environment) -> dict[str, spec.EngineSpec]:
     return spec.load_all(environment.root / "engines" / "specs")
 
 
+def find(environment: Environment, name: str) -> spec.EngineSpec:
+    """The spec of a served name, or in a file.
+
+    Raises:
+        InvalidInput: there is no such spec; names those that are.
+    """
+    if name.endswith((".yaml", ".yml")):
+        return spec.load(Path(name))
+    known = specs(environment)
+    if name not in known:
+        message = f"no such engine; there are {', '.join(sorted(known)) or 'none'}"
+        raise InvalidInput("engines/specs", [Problem(path=name, message=message)])
+    return known[name]
+
+
 def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
     """What building the engine `name` would do, from the model that the registry has now.
 
@@ -44,11 +59,7 @@ def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
     """
     from landfall import registry  # slow to import, and not needed by those who only read specs
 
-    known = specs(environment)
-    if name not in known:
-        message = f"no such engine; there are {', '.join(sorted(known)) or 'none'}"
-        raise InvalidInput("engines/specs", [Problem(path=name, message=message)])
-    wanted = known[name]
+    wanted = find(environment, name)
     version = registry.resolve(
         wanted.model.name,
         wanted.model.version or wanted.model.alias or "",
