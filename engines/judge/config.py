@@ -11,13 +11,7 @@ from landfall.errors import InvalidInput, Problem
 from landfall.model.parsing import Written, parse
 from landfall.model.release import Key
 from landfall.model.routing import withdrawn_name
-
-
-class Probe(Written):
-    """A prompt, and the answer that a good engine gives or comes close to."""
-
-    prompt: str
-    expected: str
+from landfall.model.trial import Probe
 
 
 class Judged(Written):
@@ -50,7 +44,7 @@ class Limits(Written):
     slower: float = Field(default=1.5, ge=1)
     slack_s: float = Field(default=0.05, ge=0)
     gap_slack_s: float = Field(default=0.005, ge=0)
-    worse: float = Field(default=0.15, ge=0, le=1)
+    worse: float = Field(default=0.25, ge=0, le=1)
 
 
 class Config(Written):

@@ -44,7 +44,8 @@ class Bounds:
         slower: how many times the proven engine's 95th percentile.
         slack_s: and so many seconds more, for the first token.
         gap_slack_s: the same between tokens.
-        worse: how much less close to what is expected answers may be, from 0 to 1.
+        worse: share by which answers may be less close to what is expected than the proven
+            engine's, from 0 to 1.
     """
 
     requests: int = 20
@@ -53,7 +54,7 @@ class Bounds:
     slower: float = 1.5
     slack_s: float = 0.05
     gap_slack_s: float = 0.005
-    worse: float = 0.15
+    worse: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,9 +100,8 @@ def _reasons(proven: Seen, canary: Seen, bounds: Bounds) -> Iterator[str]:
                 f"{name}: p95 is {ours * 1000:.0f} ms, the bound is {bound * 1000:.0f} ms"
                 f" (proven: {theirs * 1000:.0f} ms)"
             )
-    if (
-        _enough(proven.probes, canary.probes, bounds.probes)
-        and canary.quality < proven.quality - bounds.worse
+    if _enough(proven.probes, canary.probes, bounds.probes) and canary.quality < proven.quality * (
+        1 - bounds.worse
     ):
         yield (
             f"quality: answers to {canary.probes} probes are {canary.quality:.2f} of what is"

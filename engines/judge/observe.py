@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from engines.judge import latency
-from engines.judge.config import Judged, Probe, Trial
+from engines.judge.config import Judged, Trial
 from engines.judge.decision import Seen
 from engines.judge.quality import chrf
 from engines.judge.traffic import Counts
 from engines.load.ask import Answer, Target, ask
+from landfall.model.trial import Probe
 
 TIMEOUT_S = 10.0
 PROBE_TOKENS = 64

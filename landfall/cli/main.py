@@ -20,6 +20,7 @@ from landfall.cli import (
     down,
     engine,
     engine_inquiry,
+    engine_life,
     engine_load,
     engine_release,
     engine_store,
@@ -67,7 +68,7 @@ MODULES = (
 )
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
-for group in (engine_release, engine_load, engine_store, engine_inquiry):
+for group in (engine_release, engine_load, engine_life, engine_store, engine_inquiry):
     group.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 

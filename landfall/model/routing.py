@@ -90,6 +90,15 @@ def _withdrawn(name: str, release: Release, engine: Share) -> str:
     return withdrawn_name(name, release.proven, engine.key)
 
 
+def standby(releases: Mapping[str, Release]) -> tuple[tuple[str, str], ...]:
+    """The engines that a rollback would return to, as served name and key; none that answers."""
+    return tuple(
+        (name, found.previous)
+        for name, found in sorted(releases.items())
+        if found.previous and found.previous not in {each.key for each in found.engines}
+    )
+
+
 def destinations(site: Site) -> tuple[Destinations, ...]:
     """For every class, where its requests may go: the default is the site and nothing else."""
     return tuple(

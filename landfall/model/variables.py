@@ -22,7 +22,8 @@ from landfall.model.environment import Environment
 from landfall.model.host import Host
 from landfall.model.parsing import parse, read_yaml
 from landfall.model.release import Release, Share
-from landfall.model.routing import check_classes, destinations, port_of, routes
+from landfall.model.routing import check_classes, destinations, port_of, routes, standby
+from landfall.model.trial import trials
 
 ENGINE, SIGNATURE, PUBLIC_KEY = "engine", "engine.sig", "signing.pub"
 MANIFEST = "manifest.json"
@@ -76,6 +77,11 @@ def compute(environment: Environment) -> dict[str, object]:
             for name in sorted(released)
             for share in released[name].engines
         ],
+        "landfall_standby": [
+            _engine(environment, name, Share(key=key, share=0), limits.get(name, Limits()))
+            for name, key in standby(released)
+        ],
+        "landfall_trials": trials(environment, released),
         "landfall_refused": _refused(environment),
         "landfall_public_key": str(environment.keys / PUBLIC_KEY),
         "landfall_handoff": _read(environment.handoff_file),

@@ -19,8 +19,8 @@ NAMES = ("path", "dest", "written", "done", "name")
 
 
 def changes(run: Run, environment: str) -> list[Change]:
-    """What the run would change, and what it could not tell, each host and task once."""
-    return [*_changed(run, environment), *_untold(run, environment)]
+    """What the run would change, what differs and stays, and what it could not tell."""
+    return [*_changed(run, environment), *_drift(run, environment), *_untold(run, environment)]
 
 
 def unchanged(run: Run) -> int:
@@ -50,6 +50,22 @@ def _changed(run: Run, environment: str) -> Iterator[Change]:
             summary=_summary(task, found),
             diff=diff,
         )
+
+
+def _drift(run: Run, environment: str) -> Iterator[Change]:
+    """What a host has done on its own: an apply leaves it until what people wrote agrees."""
+    for each in run.results:
+        for found in each.result.get("drift") or []:
+            yield Change(
+                id=f"site:{each.host}:drift:{found['id']}",
+                environment=environment,
+                half=Half.SITE,
+                target=each.host,
+                kind=Kind.UPDATE,
+                severity=SEVERITY_OF[Kind.UPDATE],
+                summary=str(found["summary"]),
+                reasons=tuple(map(str, found["reasons"])),
+            )
 
 
 def _untold(run: Run, environment: str) -> Iterator[Change]:

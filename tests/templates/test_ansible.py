@@ -40,6 +40,11 @@ KNOWN: dict[str, dict[str, Any]] = {
         "__gateway_credential": "/etc/credstore.encrypted/landfall-gateway-keys",
         "gateway_keys_file": VALUES["gateway_keys_file"],
     },
+    "systemd/landfall-judge.service.j2": {
+        "judge_python": "/opt/landfall/env-0/bin/python",
+        "judge_withdrawn_folder": "/etc/landfall/withdrawn",
+    },
+    "systemd/landfall-judge.timer.j2": {"judge_every_s": 30},
     "systemd/landfall-gateway.conf.j2": {"gateway_keys_file": VALUES["gateway_keys_file"]},
 }
 
@@ -113,6 +118,17 @@ def test_ansible_writes_the_same_bytes(tmp_path: Path) -> None:
     for template, values in KNOWN.items():
         written = (tmp_path / Path(template).name).read_bytes()
         assert written == render.render(template, values).encode(), template
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("name", ["landfall-judge.service", "landfall-judge.timer"])
+def test_systemd_accepts_the_judge(tmp_path: Path, name: str) -> None:
+    for each in ("landfall-judge.service", "landfall-judge.timer"):
+        template = f"systemd/{each}.j2"
+        values = {**KNOWN[template], "judge_python": sys.executable}
+        (tmp_path / each).write_text(render.render(template, values))
+    done = process.run(["systemd-analyze", "verify", tmp_path / name], check=False)
+    assert [line for line in done.stderr.splitlines() if "landfall-judge" in line] == []
 
 
 @pytest.mark.services

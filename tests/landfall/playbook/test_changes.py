@@ -40,3 +40,15 @@ def test_a_change_names_what_it_changes(
     assert change.summary == f"role : Do: {named}"
     lines = (change.diff or "").splitlines()
     assert [line.removeprefix("+++ ") for line in lines if line.startswith("+++")] == headers
+
+
+def test_what_a_host_did_on_its_own_is_a_change_that_stays() -> None:
+    drift = [{"id": "tiny-lm.a.b", "summary": "the judge has taken it out", "reasons": ["errors"]}]
+    done = TaskResult(
+        event="runner_on_ok", host="gpu-1", task="judge : Compare", role="judge", action="x",
+        result={"changed": False, "drift": drift}, item=False,
+    )  # fmt: skip
+    run = Run(results=(done,), counts={"gpu-1": {"ok": 1}})
+    [found] = changes(run, "prod")
+    assert (found.id, found.target) == ("site:gpu-1:drift:tiny-lm.a.b", "gpu-1")
+    assert (found.summary, found.reasons) == ("the judge has taken it out", ("errors",))

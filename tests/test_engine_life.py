@@ -1,0 +1,134 @@
+"""The whole life of engines on a booted host, under load, by the command's own code."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from examples.tiny_lm.definition import Definition
+from landfall import process
+from landfall.cli.console import reporter
+from landfall.cli.flow import life, loop, model, pull_request, rack, services
+from landfall.model import release
+from landfall.model.environment import ROOT, Environment
+from landfall.model.routing import port_of
+from rehearsal.rack import Forward, Rack, RackHost
+from rehearsal.services import Ports, Services
+
+pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(900)]
+
+SSH, GATEWAY = 22141, 28190
+PREFIX = "10.87.9."
+HOST = RackHost(name="rack-1", address=f"{PREFIX}11")
+STEPS = 100
+"""Enough for answers that are closer to what is expected than those of an untrained model."""
+LEAST = 300
+
+
+@dataclass(kw_only=True)
+class Lived:
+    environment: Environment
+    rack: Rack
+    lived: life.Lived
+
+    def on_host(self, command: str) -> str:
+        return process.run([*self.rack.ssh("rack-1"), command]).stdout
+
+    def log(self) -> list[dict[str, str]]:
+        lines = self.on_host("cat /var/log/nginx/landfall.json").splitlines()
+        return [json.loads(line) for line in lines]
+
+
+def checkout(folder: Path) -> Environment:
+    """A copy of this checkout, with a rack of its own."""
+    pull_request.copy(ROOT, folder)
+    hosts = folder / "inventories/dev/hosts.yml"
+    hosts.write_text(hosts.read_text().replace("22011", str(SSH)))
+    promised = folder / "inventories/dev/host_vars/rack-1.yml"
+    promised.write_text(promised.read_text().replace("02:00:0a:58:00:0b", HOST.mac))
+    for path in (promised, folder / "inventories/dev/group_vars/all/site.yml"):
+        path.write_text(path.read_text().replace("10.88.0.", PREFIX))
+    return Environment(name="dev", root=folder)
+
+
+def own_rack(environment: Environment, on_progress: object = None) -> Rack:
+    return Rack(
+        state=environment.root / ".landfall" / "rack",
+        hosts=[HOST],
+        subnet=IPv4Network(f"{PREFIX}0/24"),
+        namespace="landfall-test-life",
+        forwards=[
+            Forward(port=SSH, address=HOST.address, target=22),
+            Forward(port=GATEWAY, address=HOST.address, target=8080),
+        ],
+    )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
+    environment = checkout(tmp_path_factory.mktemp("checkout"))
+    running = Services(state=environment.work / "services", ports=Ports(aws=15666, registry=15667))
+    found = own_rack(environment)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(services, "of", lambda _: running)
+        patch.setattr(rack, "of", own_rack)
+        patch.setattr(model, "Definition", lambda: Definition(steps=STEPS))
+        try:
+            loop.up(environment, reporter(), offline=True, site_too=True)
+            asked = life.Asked(on_host=False, least=LEAST)
+            lived = life.live(environment, reporter(), asked)
+            yield Lived(environment=environment, rack=found, lived=lived)
+        finally:
+            found.down()
+            running.stop()
+
+
+def test_no_request_failed(done: Lived) -> None:
+    assert done.lived.report.requests >= LEAST
+    assert (done.lived.report.failed, dict(done.lived.report.errors)) == (0, {})
+
+
+def test_every_engine_answered_and_the_first_does_again(done: Lived) -> None:
+    asked = " ".join(each["upstream"] for each in done.log())
+    for key in (done.lived.first, done.lived.good, done.lived.bad):
+        assert f":{port_of(key)}" in asked
+    now = release.load(done.environment)[model.NAME]
+    assert (now.proven, now.previous) == (done.lived.first, done.lived.good)
+    assert done.log()[-1]["upstream"] == f"127.0.0.1:{port_of(done.lived.first)}"
+
+
+def test_the_bad_engine_was_taken_out_for_its_answers(done: Lived) -> None:
+    verdict = done.lived.verdict
+    assert (verdict.canary, verdict.verdict) == (done.lived.bad, "withdrawn")
+    assert any(reason.startswith("quality:") for reason in verdict.reasons)
+
+
+def test_from_the_verdict_on_it_got_nothing(done: Lived) -> None:
+    bad = f":{port_of(done.lived.bad)}"
+    said = done.on_host("cat /var/lib/landfall-judge/verdicts/*.json").splitlines()
+    [at] = [each["time"] for each in map(json.loads, said) if each["canary"] == done.lived.bad]
+    late = [each for each in done.log() if bad in each["upstream"] and each["time"] > at]
+    # requests that had begun before may end after
+    assert len(late) <= 3
+    assert len([each for each in done.log() if bad in each["upstream"]]) >= 1
+
+
+def test_nothing_of_it_stays(done: Lived) -> None:
+    assert done.on_host("ls /etc/landfall/withdrawn").split() == []
+    units = done.on_host("systemctl list-units --plain --no-legend 'landfall-engine-*'")
+    assert [line.split()[0] for line in units.splitlines()] == [
+        f"landfall-engine-{done.lived.first[:12]}.service"
+    ]
+
+
+def test_the_engine_before_can_be_loaded(done: Lived) -> None:
+    key = done.lived.good
+    folder = f"/var/lib/landfall/engines/{key}"
+    python = "/opt/landfall/current/bin/python"
+    verify = f"{python} -m engines verify {folder} --signature {folder}.sig"
+    assert key in done.on_host(f"{verify} --key /var/lib/landfall/engines/signing.pub")
