@@ -41,5 +41,5 @@ def test_what_needs_no_engine_is_named_as_the_playbooks_name_it() -> None:
         for each in yaml.safe_load((ROOT / "playbooks" / file).read_text()):
             for task in each.get("tasks", [each]):
                 tags |= {*task.get("tags", [])}
-    needs = {"engine", "serving", "gateway", "link", "runtime", "unit"}
+    needs = {"engine", "serving", "gateway", "judge", "link", "runtime", "unit"}
     assert {*OF_THE_HOST} == tags - needs - {"always"}
