@@ -16,7 +16,7 @@ from landfall import process
 from landfall.cli import engine_store
 from landfall.cli.flow import claims, store
 from landfall.cli.main import app
-from landfall.errors import IntegrityError, InvalidInput, Refused
+from landfall.errors import CommandFailed, IntegrityError, InvalidInput, Refused
 from landfall.model.environment import Environment
 from tests.engines import stored
 
@@ -79,6 +79,15 @@ def test_a_rehearsals_release_does_not_hide_the_committed_one(full: Environment)
 def test_a_release_that_cannot_be_read_stops_everything(full: Environment, text: str) -> None:
     (full.root / "releases/prod.yaml").write_text(text)
     with pytest.raises(InvalidInput, match=r"prod\.yaml"):
+        kept(full)
+    assert len(Store(full.store).entries()) == 6
+
+
+def test_a_repository_that_cannot_be_read_stops_everything(full: Environment) -> None:
+    git(full.root, "init", "-q")
+    assert kept(full, dry_run=True) == "abcdef"  # no commit yet
+    (full.root / ".git/HEAD").unlink()
+    with pytest.raises(CommandFailed, match="git cannot read"):
         kept(full)
     assert len(Store(full.store).entries()) == 6
 
