@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from landfall.cli import engine_inquiry
 from landfall.cli.arguments import AsJson
 from landfall.cli.console import print_json, wide
 from landfall.model.environment import find
@@ -22,10 +21,9 @@ Key = Annotated[str, typer.Argument(metavar="KEY", help="A key, or its first dig
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the commands of this module, and of inquiry, to the group `landfall engine`."""
+    """Add the commands of this module to the group `landfall engine`."""
     for command in (receive, gc, pin, unpin, verify):
         app.command()(command)
-    engine_inquiry.add_to(app)
 
 
 def receive(

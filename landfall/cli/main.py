@@ -19,6 +19,7 @@ from landfall.cli import (
     doctor,
     down,
     engine,
+    engine_inquiry,
     engine_store,
     graph,
     handoff,
@@ -65,6 +66,7 @@ MODULES = (
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
 engine_store.add_to(engine.app)
+engine_inquiry.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 
 
