@@ -6,9 +6,11 @@ or released, and what came in so recently that its release may not have been wri
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from engines.entry import Entry
 from engines.store import Store
 from landfall.errors import Busy, Refused
 
@@ -47,18 +49,11 @@ def plan(items: Sequence[Item], claims: Claims, *, grace: float) -> tuple[Verdic
 
 def items(store: Store, *, now: float) -> tuple[Item, ...]:
     """What is in the store. `now` in seconds since the epoch."""
-    return tuple(
-        Item(
-            key=entry.key,
-            name=entry.name,
-            size=entry.size,
-            age=max(now - entry.added, 0.0),
-            pinned=entry.pinned,
-            reason=entry.reason,
-            held=_held(store, entry.key),
-        )
-        for entry in store.entries()
-    )
+    found = []
+    for entry in store.entries():
+        with contextlib.suppress(FileNotFoundError):  # somebody else has just removed it
+            found.append(_item(store, entry, now))
+    return tuple(found)
 
 
 def carry_out(
@@ -90,9 +85,13 @@ def _verdict(item: Item, claims: Sequence[str], grace: float) -> Verdict:
     return Verdict(item=item, kept=bool(reasons), why=why)
 
 
-def _held(store: Store, key: str) -> bool:
-    try:
-        with store.hold(key, wait=False):
-            return False
-    except Busy:
-        return True
+def _item(store: Store, entry: Entry, now: float) -> Item:
+    return Item(
+        key=entry.key,
+        name=entry.name,
+        size=entry.size,
+        age=max(now - entry.added, 0.0),
+        pinned=entry.pinned,
+        reason=entry.reason,
+        held=store.held(entry.key),
+    )

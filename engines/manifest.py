@@ -18,7 +18,6 @@ from pydantic import Field, PositiveInt
 
 from engines import digest
 from engines.facts import Facts
-from landfall import files
 from landfall.errors import IntegrityError, InvalidInput
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written, parse
@@ -201,7 +200,10 @@ def write(folder: Path, predicate: Predicate) -> None:
         predicateType=PREDICATE,
         predicate=predicate,
     )
-    files.write(folder / FILE, statement.model_dump_json(by_alias=True, indent=2) + "\n")
+    # Written beside the folder: whoever is killed here leaves nothing in it that was not built.
+    partial = folder.with_name(f".{folder.name}.{FILE}")
+    partial.write_text(statement.model_dump_json(by_alias=True, indent=2) + "\n", encoding="utf-8")
+    partial.replace(folder / FILE)
 
 
 def approve(folder: Path, approver: str) -> Statement:

@@ -151,6 +151,7 @@ class Store:
 
     def unpin(self, key: str) -> None:
         """Allow `remove` again."""
+        _check_key(key)
         (self.root / key / PIN).unlink(missing_ok=True)
 
     @contextmanager
@@ -172,6 +173,14 @@ class Store:
             yield
         finally:
             lock.release()
+
+    def held(self, key: str) -> bool:
+        """Whether somebody holds `key` now."""
+        try:
+            with self.hold(key, wait=False):
+                return False
+        except Busy:
+            return True
 
     def remove(self, key: str, *, unless: Callable[[], str] = lambda: "") -> None:
         """Remove an entry; the way out for a damaged one. Does nothing where there is none.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from landfall.cli.console import print_json, wide
 from landfall.model.environment import find
 
 Env = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
+WHOLE = {True: "whole, and as it was signed", False: "whole; its signature was not checked"}
 GRACE_DAYS = 14
 """Long enough for a canary and its review; a removed engine can be built again."""
 Key = Annotated[str, typer.Argument(metavar="KEY", help="A key, or its first digits.")]
@@ -126,11 +128,11 @@ def verify(
 
     checked = store.check(find(env), keys or [], full=full)
     if as_json:
-        print_json([{"key": each.key, "name": each.name, "wrong": each.wrong} for each in checked])
+        print_json([asdict(each) for each in checked])
     else:
         table = Table("key", "name", "found", box=None, padding=(0, 2))
         for each in checked:
-            table.add_row(each.key[:12], each.name, each.wrong or "whole")
+            table.add_row(each.key[:12], each.name, each.wrong or WHOLE[each.signed])
         wide().print(table)
     if any(each.wrong for each in checked):
         raise typer.Exit(1)

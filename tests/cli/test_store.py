@@ -16,7 +16,7 @@ from landfall import process
 from landfall.cli import engine_store
 from landfall.cli.flow import claims, store
 from landfall.cli.main import app
-from landfall.errors import IntegrityError, InvalidInput, Refused
+from landfall.errors import CommandFailed, IntegrityError, InvalidInput, Refused
 from landfall.model.environment import Environment
 from tests.engines import stored
 
@@ -83,6 +83,15 @@ def test_a_release_that_cannot_be_read_stops_everything(full: Environment, text:
     assert len(Store(full.store).entries()) == 6
 
 
+def test_a_repository_that_cannot_be_read_stops_everything(full: Environment) -> None:
+    git(full.root, "init", "-q")
+    assert kept(full, dry_run=True) == "abcdef"  # no commit yet
+    (full.root / ".git/HEAD").unlink()
+    with pytest.raises(CommandFailed, match="git cannot read"):
+        kept(full)
+    assert len(Store(full.store).entries()) == 6
+
+
 def run(monkeypatch: pytest.MonkeyPatch, environment: Environment, *words: str) -> tuple[int, str]:
     monkeypatch.setattr(engine_store, "find", lambda _: environment)
     done = CliRunner().invoke(app, ["engine", *words], catch_exceptions=False)
@@ -107,7 +116,8 @@ def test_what_gc_shows(full: Environment, monkeypatch: pytest.MonkeyPatch) -> No
 def test_a_damaged_engine_is_named(
     how: str, full: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(monkeypatch, full, "verify", how)[0] == 0
+    code, text = run(monkeypatch, full, "verify", how)
+    assert (code, text.count("whole; its signature was not checked")) == (0, 6)
     (Store(full.store).entries()[2].engine / "model.onnx").write_text("x")
     code, text = run(monkeypatch, full, "verify", how, "--json")
     wrong = {row["key"][0]: row["wrong"] for row in json.loads(text) if row["wrong"]}
@@ -123,6 +133,8 @@ def test_a_signed_engine_is_taken_in(dev: Environment, tmp_path: Path) -> None:
     engine = stored.engine(tmp_path, built_by="build-1")
     sign.sign(engine, tmp_path / "engine.sig", private)
     assert store.receive(dev, engine, tmp_path / "engine.sig").key == stored.key_of("a")
+    assert [each.signed for each in store.check(dev, [], full=True)] == [True]
+    assert [each.signed for each in store.check(dev, [], full=False)] == [False]
     _, stranger = sign.generate_keys(tmp_path / "stranger")
     stranger.replace(dev.keys / sign.PUBLIC_KEY)
     with pytest.raises(IntegrityError, match="Key mismatch"):

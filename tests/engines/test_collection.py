@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from engines import collection
 from engines.collection import DAY_S, Item
+from engines.entry import Entry
 from engines.store import Store
 from tests.engines import stored
 
@@ -104,6 +105,15 @@ def test_what_is_being_built_stays(store: Store) -> None:
         collection.carry_out(store, planned, dict)
     assert keys(store) == "a"
     assert not collection.items(store, now=NOW)[0].held
+
+
+def test_what_somebody_else_removes_meanwhile(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Entry(key=stored.key_of("d"), folder=store.root / stored.key_of("d"))
+    there = store.entries()
+    monkeypatch.setattr(Store, "entries", lambda _: [gone, *there])
+    assert [each.key[0] for each in collection.items(store, now=NOW)] == ["a", "b", "c"]
 
 
 def test_facts_of_an_item(store: Store) -> None:

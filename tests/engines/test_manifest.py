@@ -51,6 +51,20 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert [path.name for path in folder.glob(".*")] == []
 
 
+def test_a_write_that_is_killed_leaves_nothing_in_the_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stored.engine(tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        manifest.approve(folder, "bo")
+    assert manifest.check(folder).predicate.approver == ""
+
+
 def test_version_1_is_read(tmp_path: Path) -> None:
     folder = stored.engine(tmp_path)
     older(folder)

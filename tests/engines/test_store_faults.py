@@ -8,13 +8,14 @@ import resource
 import shutil
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from engines import manifest
+from engines import collection, manifest
 from engines.store import PARTIAL, Store
 from landfall.errors import LandfallError
 from tests.engines import stored
@@ -81,6 +82,7 @@ def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_a_put_killed_at_any_step(tmp_path: Path, store: Store) -> None:
     engine, signature = stored.engine(tmp_path), stored.signature(tmp_path)
     seen: set[bool] = set()
@@ -114,6 +116,31 @@ def test_a_removal_killed_at_any_step(tmp_path: Path, store: Store) -> None:
         assert remains(store) == []
     assert number > 5
     assert seen == {False, True}
+
+
+@pytest.mark.slow
+def test_a_collection_killed_at_any_step(tmp_path: Path, store: Store) -> None:
+    engines = {letter: stored.engine(tmp_path, letter) for letter in "ab"}
+    signature = stored.signature(tmp_path)
+    needed = {stored.key_of("b"): ["prod: chat 100 %"]}
+    number = 0
+    while True:
+        number += 1
+        for engine in engines.values():
+            put(store, engine, signature)
+        if not killed_at(number, store.root, lambda: collect(store, needed)):
+            break
+        assert stored.key_of("b") in whole(store)
+        collect(store, needed)
+        assert whole(store) == {stored.key_of("b")}
+        assert remains(store) == []
+    assert whole(store) == {stored.key_of("b")}
+    assert number > 10
+
+
+def collect(store: Store, needed: collection.Claims) -> None:
+    planned = collection.plan(collection.items(store, now=time.time()), needed, grace=0)
+    collection.carry_out(store, planned, lambda: needed)
 
 
 def test_a_pin_killed_at_any_step(tmp_path: Path, store: Store) -> None:

@@ -42,6 +42,7 @@ CPU = {"machine": "x86_64", "isa": ["avx2"], "gpus": [], "packages": {"onnxrunti
             {"packages": {"onnxruntime": "1.32.0"}},
             "built with onnxruntime 1.31.1; this host has 1.32.0",
         ),
+        ({"container": "trtllm@sha256:1"}, {"packages": {}}, ""),
         ({}, {"packages": {}}, "built with onnxruntime 1.31.1; this host has none"),
         ({}, {"isa": []}, "built for a processor with x86_64+avx2; this host has x86_64"),
         ({"target": "L40S"}, {}, "built for L40S; this host has no GPU"),

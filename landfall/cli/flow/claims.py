@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from landfall import process
-from landfall.errors import InvalidInput, MissingTool, Problem
+from landfall.errors import CommandFailed, InvalidInput, Problem
 from landfall.model.environment import LEAVINGS
 from landfall.model.parsing import parse
 from landfall.model.release import Releases
@@ -55,9 +55,15 @@ def _yaml(text: str, path: Path) -> Any:
 
 
 def _git(root: Path, *words: str) -> str:
-    """What git says; nothing where there is no git, no repository or no commit."""
-    try:
-        done = process.run(["git", "-C", root, *words], check=False)
-    except MissingTool:
+    """What git says; nothing where there is no repository or no commit.
+
+    Raises:
+        CommandFailed: git cannot read the repository, so that nobody knows what is committed.
+        MissingTool: there is a repository and no git.
+    """
+    if not (root / ".git").exists():
         return ""
+    done = process.run(["git", "-C", root, *words], check=False)
+    if done.returncode != 0 and "HEAD" not in done.stderr:
+        raise CommandFailed(f"git cannot read {root}: {done.stderr.strip()}")
     return done.stdout if done.returncode == 0 else ""

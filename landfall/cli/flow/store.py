@@ -17,11 +17,17 @@ from landfall.model.environment import Environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checked:
-    """One engine that was verified; `wrong` says what is not right, empty for nothing."""
+    """One engine that was verified.
+
+    Attributes:
+        wrong: what is not right; empty for nothing.
+        signed: whether its signature was checked, and holds.
+    """
 
     key: str
     name: str
-    wrong: str
+    wrong: str = ""
+    signed: bool = False
 
 
 def collect(environment: Environment, *, grace_days: float, dry_run: bool) -> tuple[Verdict, ...]:
@@ -51,7 +57,7 @@ def _checked(store: Store, entry: Entry, trust: Path | None, full: bool) -> Chec
         store.verify(entry.key, trust, full=full)
     except IntegrityError as error:
         return Checked(key=entry.key, name=entry.name, wrong=error.message)
-    return Checked(key=entry.key, name=entry.name, wrong="")
+    return Checked(key=entry.key, name=entry.name, signed=full and trust is not None)
 
 
 def receive(environment: Environment, folder: Path, signature: Path) -> Entry:

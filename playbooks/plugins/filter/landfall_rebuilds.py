@@ -24,7 +24,7 @@ def engine_rebuilds(manifests: list[str], facts: str) -> list[str]:
 def _reasons(predicate: Mapping[str, Any], here: Mapping[str, Any]) -> Iterator[str]:
     backend, version = predicate["backend"], predicate["backend_version"]
     found = here["packages"].get(backend)
-    if found != version:
+    if not predicate.get("container") and found != version:  # a container brings its own
         yield f"built with {backend} {version}; this host has {found or 'none'}"
     if predicate["target"] == "cpu":
         wanted = predicate["parts"]["target"]
