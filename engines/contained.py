@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NoReturn
 
 from engines import catalog
 from engines.backends import Answer, Question, Step, Words, listed
 from engines.fit.memory import weight_bytes
 from engines.fit.question import ask, in_spec
-from engines.needs import needs
+from engines.needs import QUANTISE, needs
 from engines.recipes import MODEL, Asked, Command, Recipe
 from engines.recipes import version as parsed
 from landfall.errors import Problem, Refused
@@ -98,7 +98,7 @@ def answer(question: Question, recipe: Callable[[Asked], Recipe]) -> Answer:
         steps=steps,
         serve=_step(found.serve),
         files=found.files,
-        notes=found.notes,
+        notes=(*found.notes, *_calibration(steps)),
         expected_bytes=weight_bytes(wanted.fit),
         ask=wanted.fit,
         needs=needs(wanted.fit, steps, question.source.weight_bytes),
@@ -129,6 +129,14 @@ def asked(question: Question) -> Asked:
         rank=max((each.rank for each in spec.adapters), default=0),
         written=spec.model_dump(mode="json", exclude_unset=True),
     )
+
+
+def _calibration(steps: Iterable[Step]) -> Iterator[str]:
+    if any(step.action in QUANTISE for step in steps):
+        yield (
+            "calibration reads the script's own data set (cnn_dailymail for quantize.py): mirror "
+            "it into the container, which reaches no network, or bring weights that are small"
+        )
 
 
 def _step(command: Command) -> Step:

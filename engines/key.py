@@ -49,7 +49,7 @@ def parts(
         "backend": f"{spec.backend} {version}",
         "quantiser": backend.quantiser(spec.precision, version),
         "target": facts.isa_class if target.gpu is None else target.name,
-        **(dict(_contained(spec, target, steps)) if backend.CONTAINED else {}),
+        **(dict(_contained(spec, source, target, steps)) if backend.CONTAINED else {}),
     }
 
 
@@ -99,7 +99,7 @@ def _of_files(source: ModelSource, names: Iterable[str]) -> str:
 
 
 def _contained(
-    spec: EngineSpec, target: Target, steps: Iterable[Step]
+    spec: EngineSpec, source: ModelSource, target: Target, steps: Iterable[Step]
 ) -> Iterator[tuple[str, str]]:
     """What an engine depends on besides, where a container makes it for a GPU."""
     gpu = target.gpu
@@ -117,6 +117,7 @@ def _contained(
     beside = {
         "draft": spec.draft.model_dump() if spec.draft else None,
         "adapters": [each.model_dump() for each in spec.adapters],
+        "digests": source.beside,
     }
     yield "beside", digest.canonical(beside).decode()
     yield "commands", of_steps(steps)

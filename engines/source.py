@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Literal
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
-from engines import checkpoint, digest, foreign
+from engines import checkpoint, digest, foreign, tensors
 from engines.shape import Shape
 from landfall.errors import IntegrityError, InvalidInput, Problem
 from landfall.model.classification import Classification
@@ -37,6 +39,8 @@ PARTS = {
 VERSION_LENGTH = 12
 """Digits of the digest that stand for a version where nobody gave one."""
 
+FLOAT_BYTES = 4
+
 ONNX_START = b"\x08"
 
 
@@ -56,6 +60,8 @@ class ModelSource(Written):
         weight_bytes: size of all weights.
         quantised: the recipe that a checkpoint's weights are in already; empty for 16 bit.
         missing: what a build needs and is not there yet, in words.
+        token_bytes: that the cache keeps of each token in float32; 0 where that is not known.
+        beside: digests of the draft model and the adapters, by their paths.
     """
 
     name: str
@@ -70,6 +76,8 @@ class ModelSource(Written):
     weight_bytes: NonNegativeInt = 0
     quantised: str = ""
     missing: tuple[str, ...] = ()
+    token_bytes: NonNegativeInt = 0
+    beside: dict[str, str] = Field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -152,6 +160,34 @@ def planned(name: str, shape: Shape, classification: Classification) -> ModelSou
     )
 
 
+def with_beside(found: ModelSource, folders: Mapping[str, Path], remembered: Path) -> ModelSource:
+    """`found` with the digests of what is served beside it: folders by the paths of a spec.
+
+    Raises:
+        InvalidInput: one of them is of a format that is not served, or was cut or altered.
+    """
+    digests, missing, problems = {}, list(found.missing), []
+    for told, folder in folders.items():
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        if not files:
+            missing.append(f"the files of {told}")
+            continue
+        if wrong := foreign.by_content(folder):
+            problems.append(Problem(path=told, message=wrong))
+        problems += [
+            Problem(path=f"{told}/{each.path}", message=each.message)
+            for path in files
+            if path.suffix == ".safetensors"
+            for each in tensors.problems(path)
+        ]
+        read_ = digest.of_files(files, remembered=remembered)
+        names = {path.relative_to(folder).as_posix(): value for path, value in read_.items()}
+        digests[told] = digest.of_value(names)
+    if problems:
+        raise InvalidInput(f"beside {found.name}", problems)
+    return found.model_copy(update={"beside": digests, "missing": tuple(missing)})
+
+
 def _graph(
     folder: Path, name: str, classification: Classification, remembered: Path | None
 ) -> ModelSource:
@@ -174,6 +210,7 @@ def _graph(
         context=context,
         graph_bytes=size,
         weight_bytes=size,
+        token_bytes=_token_bytes(folder / CONFIG),
         classification=classification,
     )
 
@@ -228,3 +265,11 @@ def _context(path: Path, problems: list[Problem]) -> int:
         problems.append(Problem(path=f"{CONFIG}: context", message=message))
         return 0
     return value
+
+
+def _token_bytes(path: Path) -> int:
+    """Of one token: keys and values of every layer and head, in float32."""
+    value = json.loads(path.read_text(encoding="utf-8"))
+    told = [value.get(name) for name in ("layers", "heads", "head_dim")]
+    sizes = [each for each in told if type(each) is int and each > 0]
+    return 2 * FLOAT_BYTES * prod(sizes) if len(sizes) == len(told) else 0

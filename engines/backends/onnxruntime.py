@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.backends import Answer, Ids, Logits, Question, Step, Words, listed
+from engines.needs import Need
 from landfall.errors import IntegrityError, Problem
 
 NAME = "onnxruntime"
@@ -125,7 +126,12 @@ def answer(question: Question) -> Answer:
     found = steps(spec.precision)
     if source.form == "onnx":
         found = (Step(action="copy", settings={"file": GRAPH}),)
-    return Answer(steps=found, expected_bytes=expected_bytes(spec.precision, source.weight_bytes))
+    size = expected_bytes(spec.precision, source.weight_bytes)
+    limits = spec.limits
+    cache = limits.max_batch * limits.max_sequence * source.token_bytes
+    why = f"the graph, and a cache of {limits.max_batch} rows of {limits.max_sequence} tokens"
+    need = Need(name="memory of the host", size=size + cache, why=f"to serve: {why}, at least")
+    return Answer(steps=found, expected_bytes=size, needs=(need,) if cache else ())
 
 
 def quantiser(precision: str, version: str) -> str:

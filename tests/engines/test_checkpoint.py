@@ -246,3 +246,39 @@ def test_a_model_that_is_not_here_has_the_catalogs_shape() -> None:
     found = source.planned("qwen3-8b", shape, Classification.PUBLIC)
     assert found.missing == ("the model's files",)
     assert found.context == shape.context
+
+
+VLLM = {
+    **{"backend": "vllm", "version": "0.33.0", "precision": "bf16"},
+    "adapters": [{"name": "law", "huggingface": "adapters/law"}],
+    "draft": {"huggingface": "models/small"},
+}
+
+
+def beside(folder: Path) -> ModelSource:
+    folders = {"adapters/law": folder.parent / "law", "models/small": folder.parent / "small"}
+    return source.with_beside(read(folder), folders, folder.parent / "digests.json")
+
+
+def test_what_is_served_beside_a_model_is_in_the_key(folder: Path, host: Facts) -> None:
+    assert beside(folder).missing == ("the files of adapters/law", "the files of models/small")
+    for name in ("law", "small"):
+        (folder.parent / name).mkdir()
+        save_file({"a": np.ones(4, np.float16)}, folder.parent / name / "model.safetensors")
+    before = planned(beside(folder), host, **VLLM)
+    assert before.missing == ()
+    save_file({"a": np.zeros(4, np.float16)}, folder.parent / "law" / "model.safetensors")
+    after = planned(beside(folder), host, **VLLM)
+    assert set(key.difference(before.parts, after.parts)) == {"beside"}
+
+
+def test_an_adapter_that_is_a_pickle_or_was_cut_is_refused(folder: Path) -> None:
+    for name in ("law", "small"):
+        (folder.parent / name).mkdir()
+    (folder.parent / "law" / "adapter_model.bin").write_bytes(b"\x80\x04")
+    (folder.parent / "small" / "model.safetensors").write_bytes(b"\0")
+    with pytest.raises(InvalidInput) as caught:
+        beside(folder)
+    told = [str(each) for each in caught.value.problems]
+    assert "is a pickle" in told[0]
+    assert told[1].startswith("models/small/model.safetensors: has no whole header")

@@ -61,3 +61,57 @@ def test_a_host_without_the_backend_is_told(
 ) -> None:
     with pytest.raises(InvalidInput, match="onnxruntime is not installed"):
         plan.plan(spec, model_source, host.model_copy(update={"packages": {}}))
+
+
+def test_memory_that_serving_takes_is_told(
+    spec: EngineSpec, model_source: ModelSource, host: Facts
+) -> None:
+    made = plan.plan(spec, model_source, host)
+    [need] = made.needs
+    # 2 layers of 2 heads of 32 numbers, keys and values in float32; 4 rows of 128 tokens
+    assert model_source.token_bytes == 2 * 2 * 2 * 32 * 4
+    assert need.size == made.expected_bytes + 4 * 128 * model_source.token_bytes
+
+
+NOT_ON_A_CPU: dict[str, object] = {
+    "container": f"mirror/x@sha256:{'0' * 64}",
+    "parallelism": {"tensor": 2},
+    "memory_fraction": 0.5,
+    "draft": {"huggingface": "models/d"},
+    "adapters": [{"name": "a", "huggingface": "adapters/a"}],
+    "timing_cache": "0" * 64,
+    "chat_template": "other.jinja",
+    "generation": {"top_k": 1},
+}
+
+
+def test_what_only_gpus_have_is_refused_for_a_cpu(
+    spec: EngineSpec, model_source: ModelSource, host: Facts
+) -> None:
+    wrong = EngineSpec.model_validate({**spec.model_dump(), **NOT_ON_A_CPU})
+    with pytest.raises(InvalidInput) as caught:
+        plan.plan(wrong, model_source, host)
+    assert {each.path for each in caught.value.problems} == set(NOT_ON_A_CPU)
+    assert all("leave it out" in each.message for each in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("changed", "form", "expected"),
+    [
+        ({}, "checkpoint", "for a Hugging Face folder take tensorrt_llm or vllm"),
+        ({"kind": "onnx_graph"}, "graph", "kind onnx_graph needs an ONNX file"),
+        ({"kind": "onnx_graph"}, "onnx", "no gate measures what int8 loses"),
+        ({"kind": "embedding"}, "graph", "no gate measures what int8 loses"),
+    ],
+)
+def test_kinds_and_forms_go_together(
+    changed: dict[str, str],
+    form: str,
+    expected: str,
+    spec: EngineSpec,
+    model_source: ModelSource,
+    host: Facts,
+) -> None:
+    wanted = spec.model_copy(update=changed)
+    with pytest.raises(InvalidInput, match=expected):
+        plan.plan(wanted, model_source.model_copy(update={"form": form}), host)

@@ -27,10 +27,21 @@ def find(
         InvalidInput: the files are not a model that engines are made from.
         LandfallError: they are not there, or the registry does not answer.
     """
-    if wanted.model.form == "registry":
-        return _registered(environment, wanted, registry())
     remembered = environment.leavings / "models" / DIGESTS
     remembered.parent.mkdir(parents=True, exist_ok=True)
+    if wanted.model.form == "registry":
+        found, folder = _registered(environment, wanted, registry())
+    else:
+        found, folder = _brought(environment, wanted, remembered)
+    paths = [wanted.draft.huggingface] if wanted.draft else []
+    paths += [each.huggingface for each in wanted.adapters]
+    folders = {path: environment.root / path for path in paths}
+    return source.with_beside(found, folders, remembered), folder
+
+
+def _brought(
+    environment: Environment, wanted: EngineSpec, remembered: Path
+) -> tuple[ModelSource, Path]:
     path = environment.root / wanted.model.path
     name, version = _name(path), wanted.model.version or ""
     highest = wanted.model.classification or Classification.RESTRICTED
@@ -65,7 +76,6 @@ def _registered(
     )
     digest = version.tags.get(registry.CONTENT_DIGEST, "")
     folder = environment.leavings / "models" / f"{version.name}-{digest[:16]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
     registry.download(version, folder, tracking_uri=tracking_uri)
     found = source.read(
         folder,

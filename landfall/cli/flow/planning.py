@@ -50,7 +50,7 @@ def sections(environment: Environment, plan: Plan) -> Iterator[Section]:
             (each.name, "unknown" if each.size is None else gib(each.size), each.why)
             for each in plan.needs
         ]
-        yield Section(title="the build takes", columns=("", "at least", "why"), rows=tuple(rows))
+        yield Section(title="it takes", columns=("", "at least", "why"), rows=tuple(rows))
     yield Section(title="the key is made of", columns=("part", ""), rows=tuple(plan.parts.items()))
 
 
