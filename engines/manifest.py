@@ -58,7 +58,10 @@ class Speed(Written):
 
 
 class Predicate(Written):
-    """Everything that we attest about an engine. `built` is in UTC."""
+    """Everything that we attest about an engine. `built` is in UTC.
+
+    `kind` is text_generation, embedding or onnx_graph.
+    """
 
     engine: str
     key: str
@@ -76,6 +79,7 @@ class Predicate(Written):
     materials: Materials
     quality: Gate
     speed: Speed
+    kind: str = "text_generation"
 
 
 class Statement(Written):

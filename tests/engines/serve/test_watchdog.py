@@ -117,7 +117,7 @@ def test_a_stalled_generator_gets_no_requests_and_may_come_back(
             assert (await asking).status_code == 200
             await until(client, "/health/ready", 200)
             assert not serving.done()
-            service.failure = "the test is over"
+            service.life.failure = "the test is over"
             assert await serving == 1
 
     asyncio.run(work())
