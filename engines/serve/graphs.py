@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from engines.graph import Graph, Tensor
@@ -20,7 +20,7 @@ from engines.serve.lifecycle import Lifecycle, Limits, too_many
 from engines.serve.logs import log
 from engines.serve.metrics import Metrics
 from engines.serve.requests import BadRequest
-from engines.serve.wire import read_body, trace
+from engines.serve.wire import CLIENT_GONE, read_body, trace
 from engines.serve.worker import Worker
 
 Call = Callable[[], dict[str, object]]
@@ -68,15 +68,20 @@ class GraphService:
     async def answer(self, operation: str, request: Request, prepare: Prepare) -> Response:
         """Answer one request, counted and logged."""
         started = time.perf_counter()
-        error, read = "", None
+        error, read = "500", None
         self.life.running += 1
         try:
             self.life.admit()
             content = await read_body(request, self.limits.max_body, self.limits.body_s)
             call, read = prepare(content)
-            return JSONResponse(await self._run(call))
+            response = JSONResponse(await self._run(call))
+            error = ""
+            return response
         except BadRequest as refusal:
             error = str(refusal.status)
+            raise
+        except ClientDisconnect:
+            error = str(CLIENT_GONE)
             raise
         finally:
             self.life.running -= 1
@@ -118,11 +123,11 @@ class GraphService:
         if self.embedder is not None:
             self.embedder.embed([[0, 0]], None)
         else:
-            inputs = {each.name: _ones(each) for each in self.graph.inputs}
+            inputs = {each.name: _blank(each) for each in self.graph.inputs}
             self.graph.run(inputs, [each.name for each in self.graph.outputs])
 
 
-def _ones(tensor: Tensor) -> Any:
-    # A free length is 1; text is empty.
+def _blank(tensor: Tensor) -> Any:
+    # A free length is 1, a number 0; text is empty.
     shape = [1 if size is None else size for size in tensor.shape]
     return np.full(shape, "") if tensor.dtype == "object" else np.zeros(shape, tensor.dtype)

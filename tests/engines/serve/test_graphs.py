@@ -109,7 +109,7 @@ Work = Callable[[httpx.AsyncClient], Awaitable[Any]]
 def using(service: GraphService, work: Work) -> Any:
     async def run() -> Any:
         await service.start()
-        transport = httpx.ASGITransport(app=app.create(service))
+        transport = httpx.ASGITransport(app=app.create(service), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
             return await work(client)
 
@@ -311,6 +311,22 @@ def test_requests_are_measured(served: Serve) -> None:
         assert any(line.startswith(start) for line in lines)
     assert any('error_type="400"' in line for line in lines)
     assert not any('gen_ai_token_type="output"' in line for line in lines)
+
+
+def test_a_graph_that_fails_later_is_an_error_and_counted(served: Serve) -> None:
+    service = served("embedding", per_token)
+
+    def fail(*_: Any) -> Any:
+        raise ValueError("secret")
+
+    async def work(client: httpx.AsyncClient) -> httpx.Response:
+        service.graph.run = fail  # type: ignore[method-assign,assignment]
+        return await client.post("/v1/embeddings", json={"model": "tiny", "input": "a"})
+
+    answer = using(service, work)
+    assert answer.status_code == 500
+    assert "secret" not in answer.text
+    assert 'error_type="500"' in service.metrics.text().decode()
 
 
 def test_an_unknown_kind_is_refused(served: Serve) -> None:
