@@ -23,7 +23,7 @@ from engines.serve.answer import Broken
 from engines.serve.graphs import GraphService
 from engines.serve.lifecycle import HUNG_AFTER_S, Limits
 from engines.serve.load import verify
-from engines.serve.notify import notify, watchdog_s
+from engines.serve.notify import PING, notify, watchdog_s
 from engines.serve.service import Service
 from landfall.errors import Busy, LandfallError
 
@@ -129,7 +129,7 @@ async def _watch(service: Service | GraphService) -> None:
     """Tell systemd that we live, as long as it is true; return when it no longer is."""
     every = min(watchdog_s() or CHECK_S, CHECK_S)
     while not service.not_live():
-        notify("WATCHDOG=1")
+        notify(PING)
         await asyncio.sleep(every)
 
 
