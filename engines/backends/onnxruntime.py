@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engines.backends import Answer, Ids, Logits, Question, Step, Words, listed
+from engines.graph import Array, Tensor
 from engines.needs import Need
 from landfall.errors import IntegrityError, Problem
 
@@ -49,8 +50,18 @@ COPIED = (
 )  # fmt: skip
 """What serving needs beside the graph."""
 
+WIDTHS = (8, 16, 32, 64)
 PROVIDER = "CPUExecutionProvider"
 FLOAT_BYTES = 4
+DTYPES = {
+    "tensor(bool)": "bool",
+    "tensor(string)": "object",
+    "tensor(float16)": "float16",
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    **{f"tensor({sign}int{bits})": f"{sign}int{bits}" for sign in ("", "u") for bits in WIDTHS},
+}
+"""NumPy's names for ONNX Runtime's types."""
 QUIET = 3
 """ONNX Runtime's log level for errors."""
 
@@ -173,6 +184,11 @@ def carry_out(step: Step, source: Path, target: Path) -> None:
 def open(folder: Path, *, slots: int, room: int, threads: int) -> Session:
     """Load the graph in `folder` with a cache of `slots` rows of `room` tokens."""
     return Session(folder / GRAPH, slots=slots, room=room, threads=threads)
+
+
+def open_graph(folder: Path, *, threads: int) -> Plain:
+    """Load the graph in `folder` that has no cache: an embedding's, or any."""
+    return Plain(folder / GRAPH, threads=threads)
 
 
 def _quantise(source: Path, target: Path, settings: Any) -> None:
@@ -301,6 +317,30 @@ class Session:
             _point(bound.bind_output, f"present_{name}", self._cache[name][rows])
         _point(bound.bind_output, "logits", logits)
         return _Binding(bound, [*inputs.values(), logits])
+
+
+class Plain:
+    """A loaded graph without a cache: the `Graph` of this backend."""
+
+    def __init__(self, graph: Path, *, threads: int) -> None:
+        self._session = _load(graph, threads)
+        self.inputs = tuple(_tensor(graph, each) for each in self._session.get_inputs())
+        self.outputs = tuple(_tensor(graph, each) for each in self._session.get_outputs())
+
+    def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> list[Array]:
+        """The named outputs."""
+        try:
+            found: list[Array] = self._session.run(list(outputs), dict(inputs))
+        except Exception as error:  # onnxruntime has many classes and no common base
+            raise ValueError(str(error).splitlines()[0]) from error
+        return found
+
+
+def _tensor(graph: Path, each: Any) -> Tensor:
+    if each.type not in DTYPES:
+        raise IntegrityError(f"{graph}: {each.name} is of type {each.type}, which is not served")
+    shape = tuple(size if isinstance(size, int) else None for size in each.shape)
+    return Tensor(name=each.name, dtype=DTYPES[each.type], shape=shape)
 
 
 class _Binding:

@@ -18,10 +18,13 @@ from typing import Any
 
 import uvicorn
 
-from engines.serve import app, logs
-from engines.serve.load import load
-from engines.serve.notify import notify, watchdog_s
-from engines.serve.service import HUNG_AFTER_S, Broken, Limits, Service
+from engines.serve import app, kinds, logs
+from engines.serve.answer import Broken
+from engines.serve.graphs import GraphService
+from engines.serve.lifecycle import HUNG_AFTER_S, Limits
+from engines.serve.load import verify
+from engines.serve.notify import PING, notify, watchdog_s
+from engines.serve.service import Service
 from landfall.errors import Busy, LandfallError
 
 BACKLOG = 2048
@@ -40,26 +43,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # The port first: to be told that it is taken should not need a loaded model.
         listener = _bind(arguments.host, arguments.port)
-        loaded = load(
-            arguments.engine,
-            signature=arguments.signature,
-            public_key=arguments.public_key,
+        engine = verify(
+            arguments.engine, signature=arguments.signature, public_key=arguments.public_key
+        )
+        service = kinds.open_engine(
+            arguments.name,
+            engine,
+            _limits(arguments, engine.about.room),
             threads=arguments.threads,
             slots=arguments.slots,
             kept=arguments.kept_prompts,
         )
-        longest = arguments.max_new_tokens or loaded.about.room - 1
-        limits = Limits(
-            max_queue=arguments.max_queue,
-            max_new_tokens=longest,
-            drain_s=arguments.drain_s,
-            hung_after_s=arguments.hung_after_s,
-            stalled_after_s=arguments.hung_after_s / 3,
-        )
-        return asyncio.run(_serve(Service(arguments.name, loaded, limits), listener))
+        return asyncio.run(_serve(service, listener))
     except LandfallError as error:
         print(f"engines.serve: {error}", file=sys.stderr)
         return error.exit_code
+
+
+def _limits(arguments: argparse.Namespace, room: int) -> Limits:
+    return Limits(
+        max_queue=arguments.max_queue,
+        max_new_tokens=arguments.max_new_tokens or room - 1,
+        drain_s=arguments.drain_s,
+        hung_after_s=arguments.hung_after_s,
+        stalled_after_s=arguments.hung_after_s / 3,
+    )
 
 
 class _Quiet(uvicorn.Server):
@@ -70,7 +78,7 @@ class _Quiet(uvicorn.Server):
         yield
 
 
-async def _serve(service: Service, listener: socket.socket) -> int:
+async def _serve(service: Service | GraphService, listener: socket.socket) -> int:
     logs.install()
     sys.setswitchinterval(SWITCH_S)
     config = uvicorn.Config(
@@ -99,29 +107,29 @@ async def _serve(service: Service, listener: socket.socket) -> int:
     reason = service.not_live()
     if reason:
         print(f"engines.serve: {reason}", file=sys.stderr)
-        service.decoder.abandon()
+        service.abandon()
     else:
         notify("STOPPING=1")
-        await _first(service.drain(), now.wait())
+        await _first(service.life.drain(), now.wait())
     server.should_exit = True
-    service.decoder.stop(timeout_s=1)
+    service.stop()
     await serving
     for task in (starting, watching, stopping):
         task.cancel()
     return 1 if reason else 0
 
 
-async def _start(service: Service) -> None:
+async def _start(service: Service | GraphService) -> None:
     with contextlib.suppress(Broken):  # the watch tells why
         await service.start()
         notify("READY=1")
 
 
-async def _watch(service: Service) -> None:
+async def _watch(service: Service | GraphService) -> None:
     """Tell systemd that we live, as long as it is true; return when it no longer is."""
     every = min(watchdog_s() or CHECK_S, CHECK_S)
     while not service.not_live():
-        notify("WATCHDOG=1")
+        notify(PING)
         await asyncio.sleep(every)
 
 

@@ -1,8 +1,8 @@
-"""The routes: OpenAI's completions and chat completions, models, health and metrics."""
+"""The routes: those of the engine's kind, and for every kind models, health and metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -10,19 +10,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from engines.serve import metrics
-from engines.serve.exchange import Handler, generate
+from engines.serve import kinds, metrics
+from engines.serve.graphs import GraphService
 from engines.serve.logs import log
-from engines.serve.requests import BadRequest, ChatBody, CompletionBody
+from engines.serve.requests import BadRequest
 from engines.serve.service import Service
-from engines.serve.shapes import CHAT, COMPLETION
+
+Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create(service: Service) -> Starlette:
+def create(service: Service | GraphService) -> Starlette:
     """The web application of one served engine."""
     routes = [
-        Route("/v1/completions", generate(service, CompletionBody, COMPLETION), methods=["POST"]),
-        Route("/v1/chat/completions", generate(service, ChatBody, CHAT), methods=["POST"]),
+        *kinds.routes(service),
         Route("/v1/models", _models(service)),
         Route("/v1/models/{name}", _model(service)),
         Route("/health/live", _health(service.not_live)),
@@ -33,14 +33,14 @@ def create(service: Service) -> Starlette:
     return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]
 
 
-def _models(service: Service) -> Handler:
+def _models(service: Service | GraphService) -> Handler:
     async def handle(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": [_described(service)]})
 
     return handle
 
 
-def _model(service: Service) -> Handler:
+def _model(service: Service | GraphService) -> Handler:
     async def handle(request: Request) -> Response:
         name = request.path_params["name"]
         if name != service.name:
@@ -52,8 +52,8 @@ def _model(service: Service) -> Handler:
     return handle
 
 
-def _described(service: Service) -> dict[str, object]:
-    about = service.loaded.about
+def _described(service: Service | GraphService) -> dict[str, object]:
+    about = service.about
     return {
         "id": service.name,
         "object": "model",
@@ -73,7 +73,7 @@ def _health(why_not: Callable[[], str]) -> Handler:
     return handle
 
 
-def _metrics(service: Service) -> Handler:
+def _metrics(service: Service | GraphService) -> Handler:
     async def handle(_: Request) -> Response:
         return Response(service.metrics.text(), media_type=metrics.CONTENT_TYPE)
 

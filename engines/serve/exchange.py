@@ -11,20 +11,23 @@ from dataclasses import dataclass
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from engines.serve.answer import Answer, Broken, Piece
 from engines.serve.logs import log
 from engines.serve.requests import (
     BadRequest,
+    ChatBody,
     CommonBody,
+    CompletionBody,
     Generation,
     generation,
     parse,
     prompt_ids,
 )
 from engines.serve.service import Service
-from engines.serve.shapes import Shape
+from engines.serve.shapes import CHAT, COMPLETION, Shape
 from engines.serve.wire import CLIENT_GONE, read_body, trace, unless_gone
 
 STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
@@ -64,7 +67,7 @@ class _Exchange:
             return
         self.ended = True
         seconds = time.perf_counter() - self.started
-        self.service.running -= 1
+        self.service.life.running -= 1
         self.answer.__exit__()
         self.service.metrics.request(self.shape.operation, seconds, self.error)
         log(
@@ -81,6 +84,14 @@ class _Exchange:
         )
 
 
+def routes(service: Service) -> list[Route]:
+    """What clients may ask of a text engine."""
+    return [
+        Route("/v1/completions", generate(service, CompletionBody, COMPLETION), methods=["POST"]),
+        Route("/v1/chat/completions", generate(service, ChatBody, CHAT), methods=["POST"]),
+    ]
+
+
 def generate(service: Service, kind: type[CommonBody], shape: Shape) -> Handler:
     """What answers requests of one kind with text."""
 
@@ -95,7 +106,7 @@ def generate(service: Service, kind: type[CommonBody], shape: Shape) -> Handler:
             seconds = time.perf_counter() - started
             service.metrics.request(shape.operation, seconds, str(error.status))
             raise
-        service.running += 1
+        service.life.running += 1
         exchange = _Exchange(
             service=service,
             shape=shape,

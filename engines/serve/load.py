@@ -26,24 +26,16 @@ class Loaded:
     kept: int = 0
 
 
-def load(
-    folder: Path,
-    *,
-    signature: Path,
-    public_key: Path,
-    threads: int,
-    slots: int | None,
-    kept: int = 0,
-) -> Loaded:
-    """Verify the engine in `folder`, then load it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """A folder whose every byte is what was signed, and which is for the software that is here."""
 
-    Args:
-        folder: the engine.
-        signature: of the folder.
-        public_key: of who must have signed it.
-        threads: that take one step together.
-        slots: requests that are answered at a time, or None for the engine's own number.
-        kept: rows of the cache beside these, for prompts that were read before.
+    folder: Path
+    about: Predicate
+
+
+def verify(folder: Path, *, signature: Path, public_key: Path) -> Verified:
+    """Verify the engine in `folder`.
 
     Raises:
         IntegrityError: the signature does not hold, or the files are not an engine.
@@ -52,6 +44,22 @@ def load(
     sign.verify(folder, signature, public_key)
     about = manifest.check(folder).predicate
     _check_software(about)
+    return Verified(folder=folder, about=about)
+
+
+def load(engine: Verified, *, threads: int, slots: int | None, kept: int = 0) -> Loaded:
+    """Load an engine that generates text.
+
+    Args:
+        engine: the engine.
+        threads: that take one step together.
+        slots: requests that are answered at a time, or None for the engine's own number.
+        kept: rows of the cache beside these, for prompts that were read before.
+
+    Raises:
+        IntegrityError: the files are not an engine.
+    """
+    folder, about = engine.folder, engine.about
     words = tokenizer.load(folder)
     defaults, end_tokens = read(folder / GENERATION)
     backend = backends.find(about.backend)

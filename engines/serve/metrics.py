@@ -8,7 +8,7 @@ a request, a user or a prompt.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,6 +18,8 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+
+from engines.manifest import Predicate
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -39,7 +41,7 @@ TOKEN_BUCKETS = tuple(4**power for power in range(14))
 class Metrics:
     """The metrics of one served engine."""
 
-    def __init__(self, model: str, info: Mapping[str, str]) -> None:
+    def __init__(self, model: str, about: Predicate) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._model = model
@@ -86,6 +88,14 @@ class Metrics:
             labels,
             registry=self._registry,
         )
+        info = {
+            "model": about.materials.model,
+            "version": about.materials.version,
+            "key": about.key,
+            "backend": f"{about.backend} {about.backend_version}",
+            "precision": about.precision,
+            "classification": about.classification.value,
+        }
         built = Gauge("landfall_engine_info", "The engine.", tuple(info), registry=self._registry)
         built.labels(**info).set(1)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+
+PING = "WATCHDOG=1"
 
 
 def notify(state: str) -> None:
@@ -12,9 +15,12 @@ def notify(state: str) -> None:
     if not address.startswith(("/", "@")):
         return
     name = f"\0{address[1:]}" if address[0] == "@" else address
+    # A ping that finds no room may be lost: the next one comes, and nobody waits for this one.
+    flags = socket.MSG_DONTWAIT if state == PING else 0
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as channel:
         channel.connect(name)
-        channel.send(state.encode())
+        with contextlib.suppress(BlockingIOError):
+            channel.send(state.encode(), flags)
 
 
 def watchdog_s() -> float | None:

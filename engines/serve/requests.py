@@ -27,6 +27,7 @@ MAX_LOGPROBS, MAX_CHAT_LOGPROBS = 5, 20
 """OpenAI's bounds on how many likely tokens are told, for completions and for chats."""
 
 Body = TypeVar("Body", bound="CommonBody")
+Parsed = TypeVar("Parsed", bound=BaseModel)
 
 
 class BadRequest(Exception):
@@ -196,18 +197,36 @@ def parse(kind: type[Body], content: bytes, *, served: str) -> Body:
     Raises:
         BadRequest: it is not JSON, has unknown or wrong parameters, or asks for another model.
     """
+    body = validated(kind, content)
+    check_model(body.model, served)
+    return body
+
+
+def validated(kind: type[Parsed], content: bytes) -> Parsed:
+    """`content` as a body of this kind.
+
+    Raises:
+        BadRequest: it is not JSON, or has unknown or wrong parameters; says all.
+    """
     try:
-        body = kind.model_validate_json(content)
+        return kind.model_validate_json(content)
     except ValidationError as error:
         raise _wrong(error, kind) from error
-    if body.model != served:
+
+
+def check_model(asked: str, served: str) -> None:
+    """Refuse what asks for another model.
+
+    Raises:
+        BadRequest: it does; says which one is served.
+    """
+    if asked != served:
         raise BadRequest(
-            f"the model {body.model!r} is not served here; {served!r} is",
+            f"the model {asked!r} is not served here; {served!r} is",
             status=404,
             param="model",
             code="model_not_found",
         )
-    return body
 
 
 def prompt_ids(body: CommonBody, tokenizer: Tokenizer, template: str, vocabulary: int) -> list[int]:

@@ -26,7 +26,7 @@ SHARED = (
 )
 """Where a Debian host has the same things as any other."""
 
-HTTP = ("/v1", "/health", "/metrics", "/path", "/16", "/22", "/30")
+HTTP = ("/v1", "/v2", "/versions", "/health", "/metrics", "/path", "/16", "/22", "/30")
 """Paths of requests, and lengths of prefixes."""
 
 

@@ -178,10 +178,19 @@ def paths(kind: Any, above: str = "") -> list[str]:
 
 
 def test_endpoints_of_the_server() -> None:
-    source = (ROOT / "engines/serve/app.py").read_text()
-    routes = {re.sub(r"{(\w+)}", r"<\1>", each) for each in re.findall(r'Route\("([^"]+)"', source)}
-    rows = document("docs/engines.md").table("endpoint")
-    assert {row[0].split()[1] for row in rows} == routes
+    text, graph = (
+        {re.sub(r"{(\w+)}", r"<\1>", each) for each in re.findall(r'Route\("([^"]+)"', source)}
+        for source in (
+            "".join(
+                (ROOT / f"engines/serve/{name}.py").read_text() for name in ("app", "exchange")
+            ),
+            (ROOT / "engines/serve/graph_routes.py").read_text(),
+        )
+    )
+    model = {f"/v2/models/<name>{end}" for end in ("", "/ready", "/infer")}
+    for page, routes in (("docs/engines.md", text), ("docs/serving.md", graph | model)):
+        rows = document(page).table("endpoint")
+        assert {row[0].split()[1] for row in rows} == routes
 
 
 def test_tags_of_a_version() -> None:

@@ -109,7 +109,7 @@ def test_a_client_that_leaves_frees_its_row(stream: bool, after: int, signed: An
         async with asyncio.timeout(2):
             while service.decoder.active or service.decoder.waiting:
                 await asyncio.sleep(0.005)
-        assert service.running == 0
+        assert service.life.running == 0
         assert 'error_type="499"' in service.metrics.text().decode()
         service.decoder.stop(2)
 
@@ -129,7 +129,7 @@ def test_an_engine_that_fails_half_way(
         assert b"the engine stopped before the answer was whole" in content
         assert b"[DONE]" not in content
         assert sent[0]["status"] == (200 if stream else 500)
-        assert service.running == 0
+        assert service.life.running == 0
         assert "the engine failed" in service.not_live()
         assert service.not_ready()
         refused = await post(service, stream=stream, leave=lambda _: False)
@@ -189,9 +189,9 @@ def test_a_drain_has_a_bound_and_turns_others_away(signed: Any) -> None:
         service = await started(signed, Slow(), drain_s=0.2)
         gone = asyncio.Event()
         first = asyncio.create_task(post(service, stream=True, leave=lambda _: gone.is_set()))
-        while not service.running:
+        while not service.life.running:
             await asyncio.sleep(0.001)
-        drained = asyncio.create_task(service.drain())
+        drained = asyncio.create_task(service.life.drain())
         await asyncio.sleep(0.01)
         assert service.not_ready() == "the server is being stopped"
         refused = await post(service, stream=False, leave=lambda _: False)
@@ -199,7 +199,7 @@ def test_a_drain_has_a_bound_and_turns_others_away(signed: Any) -> None:
         assert await drained is False
         gone.set()
         await first
-        assert await service.drain() is True
+        assert await service.life.drain() is True
         service.decoder.stop(2)
 
     run(work)

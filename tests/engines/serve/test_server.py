@@ -337,6 +337,7 @@ def test_a_known_prompt_is_not_read_again(server: Server) -> None:
 
     unknown = ask("x", {}).json()
     assert [cached(ask(end, clinic).json()) for end in "abc"] == [0, 32, 32]
+    assert cached(ask("x", {}).json()) == 0  # neither its own nor anybody's
     known = ask("x", clinic).json()
     assert known["choices"] == unknown["choices"]
     assert cached(ask("x", bank).json()) == 0

@@ -106,7 +106,7 @@ def test_a_stalled_generator_gets_no_requests_and_may_come_back(
     service = serve(signed, runtime, stalled_after_s=0.6, hung_after_s=1000)
 
     async def work() -> None:
-        async with running(service) as (client, serving):
+        async with running(service, runtime) as (client, serving):
             runtime.gate.clear()
             asking = asyncio.create_task(client.post("/v1/completions", json=BODY))
             await until(client, "/health/ready", 503)
@@ -117,7 +117,7 @@ def test_a_stalled_generator_gets_no_requests_and_may_come_back(
             assert (await asking).status_code == 200
             await until(client, "/health/ready", 200)
             assert not serving.done()
-            service.failure = "the test is over"
+            service.life.failure = "the test is over"
             assert await serving == 1
 
     asyncio.run(work())
@@ -129,7 +129,7 @@ def test_a_hung_generator_ends_the_server(stream: bool, signed: Any, told: socke
     service = serve(signed, runtime, stalled_after_s=0.6, hung_after_s=1)
 
     async def work() -> None:
-        async with running(service) as (client, serving):
+        async with running(service, runtime) as (client, serving):
             assert {b"READY=1", b"WATCHDOG=1"} <= set(heard(told))
             runtime.gate.clear()
             answer = await client.post("/v1/completions", json={**BODY, "stream": stream})
@@ -141,12 +141,11 @@ def test_a_hung_generator_ends_the_server(stream: bool, signed: Any, told: socke
             assert heard(told) == []  # no more pings, and no orderly end either
 
     asyncio.run(work())
-    runtime.gate.set()
 
 
 @contextlib.asynccontextmanager
 async def running(
-    service: Service,
+    service: Service, runtime: Hanging
 ) -> AsyncIterator[tuple[httpx.AsyncClient, asyncio.Task[int]]]:
     """The served service, once it is ready, and a client of it."""
     listener = server._bind("127.0.0.1", 0)
@@ -154,7 +153,13 @@ async def running(
     serving = asyncio.create_task(server._serve(service, listener))
     async with httpx.AsyncClient(base_url=base, timeout=20) as client:
         await until(client, "/health/ready", 200)
-        yield client, serving
+        try:
+            yield client, serving
+        finally:
+            runtime.gate.set()
+            service.life.failure = "the test is over"
+            async with asyncio.timeout(10):
+                await serving
 
 
 async def pinged(channel: socket.socket) -> None:
