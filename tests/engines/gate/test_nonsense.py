@@ -37,7 +37,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model that has learned a little: of random weights any order is as good."""
     import jax.numpy as jnp
 
-    from examples.tiny_lm import data, train
+    from examples.tiny_lm import data, optimiser, train
     from examples.tiny_lm.config import ModelConfig
     from examples.tiny_lm.definition import Definition
     from examples.tiny_lm.graph import random_weights
@@ -45,11 +45,11 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     job = Definition(model=ModelConfig(layers=2, heads=2, width=64, context=128), steps=30)
     corpus = data.load()
     fresh = random_weights(job.model, job.seed)
-    state = train.initial({name: jnp.asarray(each) for name, each in fresh.items()})
+    state = optimiser.initial({name: jnp.asarray(each) for name, each in fresh.items()})
     for step in range(job.steps):
         batch = data.batch(corpus.train, rows=8, length=64, seed=0, step=step)
         rows = tuple(map(jnp.asarray, (batch.tokens, batch.targets, batch.weights)))
-        state, loss = train.train_step(job, state, rows, jnp.asarray(step))
+        state, loss = optimiser.train_step(job, state, rows, jnp.asarray(step))
     folder = tmp_path_factory.mktemp("trained") / "model"
     train.finish(folder, job, corpus, state, float(loss))
     return folder
