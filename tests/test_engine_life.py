@@ -20,7 +20,7 @@ from landfall.model.routing import port_of
 from rehearsal.rack import Forward, Rack, RackHost
 from rehearsal.services import Ports, Services
 
-pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(1800)]
 
 SSH, GATEWAY = 22141, 28190
 PREFIX = "10.87.9."
