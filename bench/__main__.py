@@ -14,6 +14,7 @@ from bench.figure import Figure
 
 NAMES = (
     "serve",
+    "streams",
     "preview",
     "cloud",
     "policy",

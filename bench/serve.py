@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import statistics
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,23 +19,15 @@ from typing import Any
 import numpy as np
 
 from bench.figure import Figure
-from engines import build, facts, plan, sign, source
-from engines.spec import EngineSpec
-from examples.tiny_lm import graph
+from bench.served import NAME, SHAPE, engine, serving
+from engines import source
 from examples.tiny_lm.config import BYTES, ModelConfig
-from examples.tiny_lm.data import Pair
-from examples.tiny_lm.export import Training, export
-from landfall import process
 from landfall.errors import LandfallError
-from landfall.model.classification import Classification
 
 GOAL = 0.9
-SHAPE = ModelConfig(layers=12, heads=8, width=512, context=512)
 PROMPT = "What does a landfall mean? "
 TOKENS = 200
 ROUNDS = 8
-NAME = "bench"
-READY_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,51 +44,6 @@ class Figures:
     server_first_token_ms: float
     rounds: int
     tokens: int
-
-
-def model_folder(folder: Path, config: ModelConfig) -> Path:
-    """A model of random weights, with all files that a build reads."""
-    zero = Training(
-        job_digest="",
-        data_digest="",
-        parameters=config.parameters,
-        steps=0,
-        loss=0.0,
-        perplexity=0.0,
-        answer_perplexity=0.0,
-    )
-    pair = Pair(
-        question="Is this a line to measure on?", answer="Yes, and short: weights are random."
-    )
-    weights = graph.random_weights(config)
-    export(folder, config=config, weights=weights, held_out=(pair,), training=zero)
-    # An answer must have its full length, so no token may end it.
-    settings = json.dumps({"eos_token_id": [], "temperature": 0.0})
-    (folder / source.GENERATION).write_text(settings, encoding="utf-8")
-    return folder
-
-
-def engine(folder: Path, config: ModelConfig) -> tuple[Path, Path, Path]:
-    """Build and sign the bench engine in `folder`: engine, signature, public key."""
-    spec = EngineSpec.model_validate(
-        {
-            "name": NAME,
-            "model": {"name": NAME, "version": "1"},
-            "precision": "int8",
-            "classification": "public",
-            "limits": {
-                "max_batch": 1,
-                "max_sequence": config.context,
-                "max_new_tokens": TOKENS,
-            },
-        }
-    )
-    model = model_folder(folder / "model", config)
-    found = source.read(model, name=NAME, version="1", classification=Classification.PUBLIC)
-    out = build.run(plan.plan(spec, found, facts.read()), model, folder / "engine")
-    private, public = sign.generate_keys(folder / "keys")
-    sign.sign(out, folder / "engine.sig", private)
-    return out, folder / "engine.sig", public
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,26 +154,11 @@ def compare(loop: Loop, connection: http.client.HTTPConnection) -> tuple[Run, Ru
 
 def side_by_side(folder: Path, config: ModelConfig, rounds: int = ROUNDS) -> Figures:
     """Build, serve and compare."""
-    built, signature, public = engine(folder, config)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = process.spawn(
-        [
-            *(sys.executable, "-m", "engines.serve", "--engine", built, "--name", NAME),
-            *("--signature", signature, "--public-key", public, "--port", str(port)),
-        ],
-        name="bench server",
-        record=folder / "server.json",
-        log=folder / "server.log",
-    )
-    try:
-        if not process.wait_until(lambda: ready(port), timeout_s=READY_S):
-            raise LandfallError(f"the server is not ready after {READY_S:.0f} s\n{server.tail()}")
+    built, signature, public = engine(folder, config, tokens=TOKENS)
+    with serving(folder, built, signature, public) as port:
         loop = Loop(built / source.GRAPH, config)
         connection = http.client.HTTPConnection("127.0.0.1", port)
         pairs = [compare(loop, connection) for _ in range(rounds + 1)][1:]
-    finally:
-        server.stop()
     return Figures(
         loop_tokens_per_second=statistics.median(bare.rate for bare, _ in pairs),
         server_tokens_per_second=statistics.median(served.rate for _, served in pairs),
@@ -238,18 +168,6 @@ def side_by_side(folder: Path, config: ModelConfig, rounds: int = ROUNDS) -> Fig
         rounds=rounds,
         tokens=TOKENS,
     )
-
-
-def ready(port: int) -> bool:
-    """Whether the server on `port` says that it is ready."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-    try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()
 
 
 def measure() -> list[Figure]:

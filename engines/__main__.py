@@ -8,9 +8,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from engines import build, facts, manifest, sign
+from engines import build, facts, manifest, preflight, sign
 from engines import plan as plans
 from landfall.errors import Interrupted, InvalidInput, LandfallError, Problem
+from landfall.model.parsing import parse
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,9 +46,45 @@ def _key(arguments: argparse.Namespace) -> object:
 
 
 def _verify(arguments: argparse.Namespace) -> object:
-    sign.verify(arguments.folder, arguments.signature, arguments.key)
+    signer = sign.verify(arguments.folder, arguments.signature, arguments.key)
     predicate = manifest.check(arguments.folder).predicate
-    return {"engine": predicate.engine, "key": predicate.key, "verified": True}
+    return {"engine": predicate.engine, "key": predicate.key, "verified": True, "signer": signer}
+
+
+def _sign(arguments: argparse.Namespace) -> object:
+    if arguments.approver:
+        manifest.approve(arguments.folder, arguments.approver)
+    else:
+        manifest.check(arguments.folder)
+    sign.sign(arguments.folder, arguments.signature, _signer(arguments))
+    return {"signature": str(arguments.signature)}
+
+
+def _signer(arguments: argparse.Namespace) -> sign.KeyFile | sign.Token:
+    secret = _secret(arguments.secret_fd) if arguments.secret_fd is not None else b""
+    rest = {"certificate": arguments.certificate, "chain": tuple(arguments.chain)}
+    if arguments.token:
+        if arguments.module is None:
+            message = "is needed to speak with a token: the library of its maker"
+            raise InvalidInput("sign", [Problem(path="--module", message=message)])
+        return sign.Token(uri=arguments.token, module=arguments.module, pin=secret, **rest)
+    return sign.KeyFile(private_key=arguments.key, password=secret or None, **rest)
+
+
+def _secret(descriptor: int) -> bytes:
+    """What a descriptor holds, to its end: a secret in argv or in the environment can be seen."""
+    with open(descriptor, "rb", closefd=False) as stream:
+        return stream.read().rstrip(b"\r\n")
+
+
+def _preflight(arguments: argparse.Namespace) -> object:
+    here = facts.read()
+    if arguments.facts:
+        here = parse(facts.Facts, json.loads(_text(arguments.facts)), source=str(arguments.facts))
+    about = manifest.read(arguments.folder).predicate
+    size = sum(path.stat().st_size for path in arguments.folder.rglob("*") if path.is_file())
+    preflight.check(about, here, size=size)
+    return {"engine": about.engine, "key": about.key, "runs": True}
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -67,9 +104,32 @@ def _parser() -> argparse.ArgumentParser:
     verify_ = commands.add_parser("verify", help="check an engine's signature and files")
     verify_.add_argument("folder", type=Path)
     verify_.add_argument("--signature", type=Path, required=True)
-    verify_.add_argument("--key", type=Path, required=True, help="the public key")
+    verify_.add_argument(
+        "--key", type=Path, required=True, help="the public key, or roots and revocation lists"
+    )
     verify_.set_defaults(run=_verify)
+    _add_sign(commands.add_parser("sign", help="sign an engine, on the signer's own machine"))
+    preflight_ = commands.add_parser("preflight", help="whether this host can run an engine")
+    preflight_.add_argument("folder", type=Path)
+    preflight_.add_argument(
+        "--facts", type=Path, nargs="?", help="of another host; this one's without a file"
+    )
+    preflight_.set_defaults(run=_preflight)
     return parser
+
+
+def _add_sign(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--signature", type=Path, required=True)
+    key = parser.add_mutually_exclusive_group(required=True)
+    key.add_argument("--key", type=Path, help="a private key in a file")
+    key.add_argument("--token", help="a key in a token, as pkcs11:token=...;object=...")
+    parser.add_argument("--module", type=Path, help="the library of the token's maker")
+    parser.add_argument("--secret-fd", type=int, help="a descriptor with the password or the PIN")
+    parser.add_argument("--certificate", type=Path, help="of the key")
+    parser.add_argument("--chain", type=Path, action="append", default=[], help="up to the root")
+    parser.add_argument("--approver", default="", help="written into the manifest that is signed")
+    parser.set_defaults(run=_sign)
 
 
 def _text(path: Path) -> str:

@@ -50,24 +50,40 @@ def check(environment: str, names: Names) -> None:
         )
 
 
+def check_signing(environment: str, *, builder: str, signer: str) -> None:
+    """Let a signature count, or refuse it: before anybody has released the engine.
+
+    Raises:
+        PolicyViolation: the builder is not known, or signed what they built.
+    """
+    found = tuple(_signing(builder, signer)) if environment in PROTECTED else ()
+    if found:
+        raise PolicyViolation(f"not signed for {environment}: {'; '.join(found)}")
+
+
 def same(one: str, other: str) -> bool:
     """Whether two names are one person: as mail addresses are compared, without case and spaces."""
     return _plain(one) == _plain(other) != ""
 
 
 def _problems(names: Names) -> Iterator[str]:
-    for role, name, did in (
-        ("author", names.author, "wrote the release"),
-        ("approver", names.approver, "approved it"),
-        ("builder", names.builder, "built the engine"),
-        ("signer", names.signer, "signed the engine"),
-    ):
-        if not _plain(name):
-            yield f"nobody is known who {did} (the {role})"
+    yield from _missing("author", names.author, "wrote the release")
+    yield from _missing("approver", names.approver, "approved it")
     if same(names.approver, names.author):
         yield f"{names.author} wrote the release and approved it; another one must approve"
-    if same(names.signer, names.builder):
-        yield f"{names.builder} built the engine and signed it; another one must sign"
+    yield from _signing(names.builder, names.signer)
+
+
+def _signing(builder: str, signer: str) -> Iterator[str]:
+    yield from _missing("builder", builder, "built the engine")
+    yield from _missing("signer", signer, "signed the engine")
+    if same(signer, builder):
+        yield f"{builder} built the engine and signed it; another one must sign"
+
+
+def _missing(role: str, name: str, did: str) -> Iterator[str]:
+    if not _plain(name):
+        yield f"nobody is known who {did} (the {role})"
 
 
 def _plain(name: str) -> str:

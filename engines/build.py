@@ -22,6 +22,9 @@ from engines.plan import Plan
 from landfall.errors import IntegrityError, Refused
 
 BUILDER = "landfall engines/1"
+MEASURED = ("text_generation",)
+"""Kinds of which the gate for quality measures what a build lost."""
+
 THREADS = 1
 """Threads per engine while it is measured; hosts scale by processes."""
 
@@ -75,12 +78,22 @@ def _made(plan: Plan, out: Path) -> bool:
 def _host(plan: Plan) -> facts.Facts:
     """The facts of this host, where it is one that the plan was made for."""
     host = facts.read()
+    if plan.missing:
+        raise Refused(
+            f"the plan of {plan.engine} is not whole: {'; '.join(plan.missing)}",
+            hint="Give what is missing, and plan again.",
+        )
+    if plan.kind not in MEASURED:
+        raise Refused(
+            f"{plan.engine} is of kind {plan.kind}, which no gate measures yet",
+            hint="A gate that did not run is not passed.",
+        )
     backend = backends.find(plan.backend)
     version = host.packages.get(backend.PACKAGE)
     wrong = backend.version_problem(version)
     # The key does not cover the steps: they follow from the precision, and from nothing else.
-    planned = [(each.action, each.settings) for each in plan.steps]
-    if planned != [(each.action, dict(each.settings)) for each in backend.steps(plan.precision)]:
+    own = [(each.action, dict(each.settings)) for each in backend.steps(plan.precision)]
+    if [(each.action, each.settings) for each in plan.steps] != own:
         raise Refused(f"the plan of {plan.engine} has other steps than {plan.backend} would do")
     here = {"backend": f"{plan.backend} {version}"}
     if plan.target == "cpu":

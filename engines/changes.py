@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from engines import key
 from engines.key import Parts
@@ -24,12 +24,34 @@ WORDS = {
     "training_data": "the training data",
     "target": "the kind of host",
     "format": "the format of engine folders",
+    "cuda": "CUDA",
+    "compute_capability": "the compute capability",
+    "kv_cache": "the precision of the cache",
+    "tensor": "the number of GPUs that share a layer",
+    "pipeline": "the number of groups of layers",
+    "max_prompt": "the longest prompt",
+    "max_tokens": "the tokens of a step",
+    "timing_cache": "the pinned timings",
+    "settings": "the spec's generation settings",
+    "beside": "the draft model or the adapters",
+    "commands": "the commands of the build",
 }
 """Parts of the key whose own name does not say it."""
 
+VALUES = {
+    "precision", "backend", "target", "kind", "mode", "cuda", "compute_capability", "kv_cache",
+    "tensor", "pipeline", "max_prompt", "max_tokens",
+}  # fmt: skip
+"""Parts whose values are told, not only that they changed."""
+
 
 def compare(
-    environment: str, *, before: Parts | None, after: Plan, stored: Collection[str]
+    environment: str,
+    *,
+    before: Parts | None,
+    after: Plan,
+    stored: Collection[str],
+    label: str = "",
 ) -> Change | None:
     """What carrying out `after` changes, or None where nothing does.
 
@@ -38,23 +60,27 @@ def compare(
         before: the parts of the engine that answers now, or None where none does.
         after: the plan.
         stored: keys of the engines that the store holds.
+        label: what the change is told of, where that is not the served name alone.
     """
     built = after.key in stored
     short = after.key[:SHORT]
     what = f"{after.engine} {after.precision} for {after.target}"
     origin = f"{after.source.name} version {after.source.version}"
+    label = label or after.engine
+    if after.missing:
+        return unknown(environment, label, f"missing: {'; '.join(after.missing)}")
     if before is None:
         doing = f"deliver {short}, built before" if built else f"build {short} from {origin}"
-        return _change(environment, after.engine, Kind.CREATE, f"{what}: {doing}")
+        return _change(environment, label, Kind.CREATE, f"{what}: {doing}")
     differing = key.difference(before, after.parts)
     if not differing:
         if built:
             return None
         reason = "nothing that matters differs, but the store does not hold it"
         summary = f"{what}: build {short} again"
-        return _change(environment, after.engine, Kind.CREATE, summary, reasons=(reason,))
+        return _change(environment, label, Kind.CREATE, summary, why=(reason,))
     doing = f"switch to {short}, built before" if built else f"rebuild as {short} from {origin}"
-    return _replacement(environment, after.engine, f"{what}: {doing}", differing)
+    return _replacement(environment, label, f"{what}: {doing}", differing)
 
 
 def respecified(
@@ -78,7 +104,12 @@ def removal(environment: str, engine: str) -> Change:
 def unknown(environment: str, engine: str, reason: str) -> Change:
     """The change where no plan could be made, e.g. because the registry did not answer."""
     summary = f"{engine}: cannot be planned"
-    return _change(environment, engine, Kind.UNKNOWN, summary, reasons=(reason,))
+    return _change(environment, engine, Kind.UNKNOWN, summary, why=(reason,))
+
+
+def reasons(differing: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+    """Why an engine is built again, in words: one for each part of the key that differs."""
+    return tuple(_reason(part, *values) for part, values in differing.items())
 
 
 def _replacement(
@@ -91,7 +122,7 @@ def _replacement(
         Kind.REPLACE,
         summary,
         severity=Severity.NORMAL,
-        reasons=tuple(_reason(part, *values) for part, values in differing.items()),
+        why=reasons(differing),
         details=tuple(
             Detail(path=part, before=_short(old), after=_short(new), replaces=True)
             for part, (old, new) in differing.items()
@@ -106,7 +137,7 @@ def _change(
     summary: str,
     *,
     severity: Severity | None = None,
-    reasons: tuple[str, ...] = (),
+    why: tuple[str, ...] = (),
     details: tuple[Detail, ...] = (),
 ) -> Change:
     return Change(
@@ -117,14 +148,14 @@ def _change(
         kind=kind,
         severity=severity or SEVERITY_OF[kind],
         summary=summary,
-        reasons=reasons,
+        reasons=why,
         details=details,
     )
 
 
 def _reason(part: str, old: str, new: str) -> str:
     words = WORDS.get(part, part.replace("_", " "))
-    if len(new) == DIGEST_LENGTH or part not in {"precision", "backend", "target"}:
+    if len(new) == DIGEST_LENGTH or part not in VALUES:
         return f"{words} changed" if old else f"{words} is new"
     return f"{words} changes from {old or 'nothing'} to {new or 'nothing'}"
 

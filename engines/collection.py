@@ -9,16 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from engines import manifest
-from engines.store import Entry, Store
-from landfall.errors import Busy, IntegrityError, Refused
+from engines.store import Store
+from landfall.errors import Busy, Refused
 
 DAY_S = 86_400
-GRACE_DAYS = 14
-"""Long enough for a canary and its review; a removed engine can be built again."""
-
-UNKNOWN = "unknown"
-
 Claims = Mapping[str, Sequence[str]]
 """By key, why an engine is needed, in words: which release names it."""
 
@@ -56,7 +50,7 @@ def items(store: Store, *, now: float) -> tuple[Item, ...]:
     return tuple(
         Item(
             key=entry.key,
-            name=_name(entry),
+            name=entry.name,
             size=entry.size,
             age=max(now - entry.added, 0.0),
             pinned=entry.pinned,
@@ -94,13 +88,6 @@ def _verdict(item: Item, claims: Sequence[str], grace: float) -> Verdict:
         reasons.append(f"younger than {grace / DAY_S:g} days")
     why = "; ".join(reasons) or "no release names it"
     return Verdict(item=item, kept=bool(reasons), why=why)
-
-
-def _name(entry: Entry) -> str:
-    try:
-        return manifest.read(entry.engine).predicate.engine
-    except IntegrityError:
-        return UNKNOWN
 
 
 def _held(store: Store, key: str) -> bool:

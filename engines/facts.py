@@ -7,10 +7,12 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-from engines import backends
+from engines import backends, nvidia
+from engines.nvidia import Ask, Device
 from landfall.model.parsing import Written
 
 CPU_INFO = Path("/proc/cpuinfo")
+MEMORY = Path("/proc/meminfo")
 NVIDIA = Path("/proc/driver/nvidia/gpus")
 """Where the NVIDIA driver lists its GPUs, without any tool of NVIDIA's."""
 
@@ -38,6 +40,11 @@ class Facts(Written):
         gpus: names of the GPUs, as the driver gives them.
         python: version of the interpreter that would serve.
         packages: installed version of each backend's package; absent where it is not there.
+        devices: the GPUs again, with what their driver tells; empty where it was not asked.
+        driver: version of the NVIDIA driver.
+        cuda: the latest version of CUDA that the driver serves.
+        container: what runs containers, with its version, such as `podman 4.3.1`.
+        memory_gib: of the host, rounded down; 0 where it is not known.
     """
 
     machine: str
@@ -46,6 +53,11 @@ class Facts(Written):
     gpus: tuple[str, ...] = ()
     python: str
     packages: dict[str, str]
+    devices: tuple[Device, ...] = ()
+    driver: str = ""
+    cuda: str = ""
+    container: str = ""
+    memory_gib: int = 0
 
     @property
     def isa_class(self) -> str:
@@ -53,17 +65,34 @@ class Facts(Written):
         return "+".join([self.machine, *self.isa])
 
 
-def read(cpu_info: Path = CPU_INFO, nvidia: Path = NVIDIA) -> Facts:
-    """The facts of this host."""
-    name, flags = _processor(cpu_info.read_text(errors="replace") if cpu_info.exists() else "")
+def read(
+    cpu_info: Path = CPU_INFO,
+    gpu_folder: Path = NVIDIA,
+    memory: Path = MEMORY,
+    ask: Ask = nvidia.ask,
+) -> Facts:
+    """The facts of this host. NVIDIA's tools are asked only where there is a GPU."""
+    name, flags = _processor(_text(cpu_info))
+    gpus = _gpus(gpu_folder)
+    driver, cuda, devices = nvidia.read(ask) if gpus else ("", "", ())
+    total = re.search(r"^MemTotal:\s+(\d+) kB$", _text(memory), re.MULTILINE)
     return Facts(
         machine=platform.machine(),
         cpu=name or platform.processor() or "unknown",
         isa=tuple(sorted(ours for theirs, ours in ISA_FLAGS.items() if theirs in flags)),
-        gpus=_gpus(nvidia),
+        gpus=gpus,
         python=platform.python_version(),
         packages=_packages(),
+        devices=devices,
+        driver=driver,
+        cuda=cuda,
+        container=nvidia.container(ask) if gpus else "",
+        memory_gib=int(total[1]) // 2**20 if total else 0,
     )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 def _processor(text: str) -> tuple[str, set[str]]:

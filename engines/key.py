@@ -6,26 +6,40 @@ only steers serving (the served name, how many requests may wait, the longest an
 
 from __future__ import annotations
 
-from engines import backends, digest
+from collections.abc import Iterable, Iterator
+
+from engines import backends, catalog, checkpoint, digest
+from engines.backends import Step
 from engines.facts import Facts
-from engines.source import PARTS, ModelSource
+from engines.source import CONFIG, PARTS, ModelSource
 from engines.spec import EngineSpec
+from engines.target import CPU, Target
 
 FORMAT = "1"
 """Version of the engine folder; a change makes every engine be built again."""
 
+UNKNOWN = "unknown"
+
 Parts = dict[str, str]
 
 
-def parts(spec: EngineSpec, source: ModelSource, facts: Facts) -> Parts:
-    """Everything that an engine depends on, by name, as text."""
+def parts(
+    spec: EngineSpec,
+    source: ModelSource,
+    facts: Facts,
+    target: Target = CPU,
+    steps: Iterable[Step] = (),
+) -> Parts:
+    """Everything that an engine depends on, by name, as text.
+
+    `steps` are the commands of a build in a container; they are a part of the key.
+    """
     backend = backends.find(spec.backend)
-    version = facts.packages.get(backend.PACKAGE, "")
-    files = {part: source.files[file] for part, file in PARTS.items()}
-    target = facts.isa_class if spec.target == "cpu" else spec.target
+    version = spec.version or facts.packages.get(backend.PACKAGE, "")
     return {
         "format": FORMAT,
-        **files,
+        "kind": spec.kind,
+        **files(source, spec.chat_template),
         "precision": spec.precision,
         "max_batch": str(spec.limits.max_batch),
         "max_sequence": str(spec.limits.max_sequence),
@@ -34,13 +48,38 @@ def parts(spec: EngineSpec, source: ModelSource, facts: Facts) -> Parts:
         "training_data": source.data_digest,
         "backend": f"{spec.backend} {version}",
         "quantiser": backend.quantiser(spec.precision, version),
-        "target": target,
+        "target": facts.isa_class if target.gpu is None else target.name,
+        **(dict(_contained(spec, target, steps)) if backend.CONTAINED else {}),
     }
+
+
+def files(source: ModelSource, template: str = "") -> Parts:
+    """The parts of a key that a model's files make up."""
+    if source.form == "graph":
+        return {part: source.files[file] for part, file in PARTS.items()}
+    if source.form == "onnx":
+        return {"graph": source.files.get(PARTS["graph"], "")}
+    weights = [name for name in source.files if name.endswith(".safetensors")]
+    groups = {
+        "weights": [*weights, checkpoint.INDEX, checkpoint.QUANTISATION],
+        "config": [CONFIG],
+        "tokenizer": checkpoint.TOKENIZER,
+        "chat_template": [template] if template else checkpoint.TEMPLATES,
+        "generation": [checkpoint.GENERATION],
+    }
+    return {part: _of_files(source, names) for part, names in groups.items()}
 
 
 def of(parts: Parts) -> str:
     """The key of an engine with these parts: 64 hexadecimal digits."""
     return digest.of_value(parts)
+
+
+def of_steps(steps: Iterable[Step]) -> str:
+    """The digest of the commands of a build."""
+    return digest.of_value(
+        [[step.action, list(step.argv), dict(step.environment)] for step in steps]
+    )
 
 
 def difference(old: Parts, new: Parts) -> dict[str, tuple[str, str]]:
@@ -51,3 +90,33 @@ def difference(old: Parts, new: Parts) -> dict[str, tuple[str, str]]:
         for name in names
         if old.get(name) != new.get(name)
     }
+
+
+def _of_files(source: ModelSource, names: Iterable[str]) -> str:
+    """One digest of the files among `names` that are there; empty where none is."""
+    there = {name: source.files[name] for name in names if name in source.files}
+    return digest.of_value(there) if there else ""
+
+
+def _contained(
+    spec: EngineSpec, target: Target, steps: Iterable[Step]
+) -> Iterator[tuple[str, str]]:
+    """What an engine depends on besides, where a container makes it for a GPU."""
+    gpu = target.gpu
+    yield "mode", spec.mode
+    yield "container", spec.container or UNKNOWN
+    yield "cuda", catalog.software(spec.backend, spec.version).get("cuda", UNKNOWN)
+    yield "compute_capability", gpu.compute_capability if gpu else UNKNOWN
+    yield "kv_cache", spec.kv_cache
+    yield "tensor", str(spec.parallelism.tensor)
+    yield "pipeline", str(spec.parallelism.pipeline)
+    yield "max_prompt", str(spec.limits.prompt)
+    yield "max_tokens", str(spec.limits.max_tokens or "")
+    yield "timing_cache", spec.timing_cache or ""
+    yield "settings", digest.canonical(spec.generation.model_dump(exclude_none=True)).decode()
+    beside = {
+        "draft": spec.draft.model_dump() if spec.draft else None,
+        "adapters": [each.model_dump() for each in spec.adapters],
+    }
+    yield "beside", digest.canonical(beside).decode()
+    yield "commands", of_steps(steps)

@@ -1,13 +1,15 @@
-"""A model as it leaves the registry: a folder of files, known by their digests."""
+"""A model that engines are made from: a folder of files, known by their digests."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Literal
 
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt
 
-from engines import digest
+from engines import checkpoint, digest, foreign
+from engines.shape import Shape
 from landfall.errors import IntegrityError, InvalidInput, Problem
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written
@@ -30,29 +32,44 @@ PARTS = {
     "generation": GENERATION,
     "evaluation": EVALUATION,
 }
-"""The files that a build reads, by the name of their part of the key."""
+"""The files of a graph that a build reads, by the name of their part of the key."""
+
+VERSION_LENGTH = 12
+"""Digits of the digest that stand for a version where nobody gave one."""
+
+ONNX_START = b"\x08"
 
 
 class ModelSource(Written):
     """One version of a model, as plans know it.
 
     Attributes:
-        name: in the registry.
-        version: in the registry.
+        name: in the registry, or of the folder.
+        version: in the registry, or the beginning of the digest.
         files: SHA-256 of every file that a build reads.
-        context: the longest text in tokens, prompt and answer together.
-        graph_bytes: size of the float32 graph.
+        context: the longest text in tokens, prompt and answer together; 0 where there is none.
+        graph_bytes: size of the float32 graph; 0 where there is none.
         classification: the highest class of data that it was trained on.
         data_digest: SHA-256 of the training data, or empty where it is not recorded.
+        form: a graph of ours with what serving needs, a Hugging Face checkpoint, or a bare graph.
+        shape: of a checkpoint.
+        weight_bytes: size of all weights.
+        quantised: the recipe that a checkpoint's weights are in already; empty for 16 bit.
+        missing: what a build needs and is not there yet, in words.
     """
 
     name: str
     version: str
     files: dict[str, str]
-    context: PositiveInt
-    graph_bytes: PositiveInt
+    context: NonNegativeInt
+    graph_bytes: NonNegativeInt
     classification: Classification
     data_digest: str = ""
+    form: Literal["graph", "checkpoint", "onnx"] = "graph"
+    shape: Shape | None = None
+    weight_bytes: NonNegativeInt = 0
+    quantised: str = ""
+    missing: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -71,9 +88,73 @@ def read(
 ) -> ModelSource:
     """Read the model in `folder`; `remembered` keeps digests of files that did not change.
 
+    An empty `version` becomes the beginning of the digest.
+
     Raises:
-        InvalidInput: files are missing, or config.json does not give the context; all at once.
+        InvalidInput: files are missing or wrong, or of a format that engines are not made from;
+            all problems at once.
     """
+    if told := foreign.by_content(folder):
+        raise InvalidInput(str(folder), [Problem(path="", message=told)])
+    read_ = _checkpoint if checkpoint.is_one(folder) and not (folder / GRAPH).exists() else _graph
+    found = read_(folder, name, classification, remembered)
+    known = {"version": version or found.digest[:VERSION_LENGTH], "data_digest": data_digest}
+    return found.model_copy(update=known)
+
+
+def read_onnx(
+    path: Path,
+    *,
+    name: str,
+    version: str,
+    classification: Classification,
+    remembered: Path | None = None,
+) -> ModelSource:
+    """Read a bare ONNX file: it must be called model.onnx, as it will be in the engine.
+
+    Raises:
+        InvalidInput: it is no ONNX file.
+    """
+    problem = "" if path.name == GRAPH else f"must be called {GRAPH}, not {path.name}"
+    with path.open("rb") as stream:
+        # A protobuf of ONNX begins with field 1, a varint: the version of the format.
+        start = stream.read(2)
+    if not problem and (len(start) < len(ONNX_START) + 1 or start[:1] != ONNX_START):
+        problem = "is no ONNX file"
+    if problem:
+        raise InvalidInput(str(path), [Problem(path="", message=problem)])
+    files = {GRAPH: digest.of_files([path], remembered=remembered)[path]}
+    size = path.stat().st_size
+    return ModelSource(
+        name=name,
+        version=version or digest.of_value(files)[:VERSION_LENGTH],
+        files=files,
+        context=0,
+        graph_bytes=size,
+        weight_bytes=size,
+        classification=classification,
+        form="onnx",
+    )
+
+
+def planned(name: str, shape: Shape, classification: Classification) -> ModelSource:
+    """A model that is not here yet, by the shape that a catalog has: for planning alone."""
+    return ModelSource(
+        name=name,
+        version="",
+        files={},
+        context=shape.context,
+        graph_bytes=0,
+        classification=classification,
+        form="checkpoint",
+        shape=shape,
+        missing=("the model's files",),
+    )
+
+
+def _graph(
+    folder: Path, name: str, classification: Classification, remembered: Path | None
+) -> ModelSource:
     problems = [
         Problem(path=file, message="is missing")
         for file in PARTS.values()
@@ -85,14 +166,35 @@ def read(
     if problems:
         raise InvalidInput(str(folder), problems)
     digests = digest.of_files((folder / file for file in PARTS.values()), remembered=remembered)
+    size = (folder / GRAPH).stat().st_size
     return ModelSource(
         name=name,
-        version=version,
+        version="",
         files={file: digests[folder / file] for file in PARTS.values()},
         context=context,
-        graph_bytes=(folder / GRAPH).stat().st_size,
+        graph_bytes=size,
+        weight_bytes=size,
         classification=classification,
-        data_digest=data_digest,
+    )
+
+
+def _checkpoint(
+    folder: Path, name: str, classification: Classification, remembered: Path | None
+) -> ModelSource:
+    found = checkpoint.read(folder)
+    digests = digest.of_files((folder / file for file in found.files), remembered=remembered)
+    return ModelSource(
+        name=name,
+        version="",
+        files={file: digests[folder / file] for file in found.files},
+        context=found.shape.context,
+        graph_bytes=0,
+        classification=classification,
+        form="checkpoint",
+        shape=found.shape,
+        weight_bytes=found.weight_bytes,
+        quantised=found.quantised,
+        missing=found.missing,
     )
 
 

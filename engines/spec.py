@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any
 
-from pydantic import Field, PositiveInt, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from engines import backends
+from engines.beside import Adapter, DraftModel
+from engines.bounds import Gates, LatencyGate, QualityGate
+from engines.limits import Generation, Limits, Parallelism
+from engines.reference import ModelReference
 from landfall.errors import InvalidInput, Problem
 from landfall.model.classification import Classification
+from landfall.model.container import DIGEST, IMAGE
 from landfall.model.parsing import Written, parse, read_yaml
+
+__all__ = [
+    "SPECS", "EngineSpec", "Gates", "LatencyGate", "Limits", "ModelReference", "QualityGate",
+    "load", "load_all",
+]  # fmt: skip
 
 SPECS = Path(__file__).resolve().parent / "specs"
 """Where the specs stand, one engine per file."""
@@ -18,107 +33,54 @@ SPECS = Path(__file__).resolve().parent / "specs"
 NAME = r"^[a-z0-9][a-z0-9.-]{0,62}$"
 """What a served name may look like: it becomes a path, a unit name and a label."""
 
-
-MIN_REQUESTS = 20
-"""Of fewer, the 95th percentile is only the slowest."""
+LENGTH_OF_DIGEST = r"^[0-9a-f]{64}$"
 
 
-class ModelReference(Written):
-    """A model in the registry, by version (fixed) or by alias (whatever it points to now)."""
-
-    name: Annotated[str, Field(min_length=1)]
-    version: str | None = None
-    alias: str | None = None
-
-    @field_validator("version", mode="before")
-    @classmethod
-    def _number(cls, value: object) -> object:
-        # MLflow's versions are words that look like numbers; YAML reads them as numbers.
-        return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.version is None) == (self.alias is None):
-            raise ValueError("give either version or alias")
-        return self
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
-class Limits(Written):
-    """How much an engine takes on at a time. Lengths are in tokens.
-
-    Attributes:
-        max_batch: requests that are answered at the same time (rows of the cache).
-        max_sequence: prompt and answer together.
-        max_new_tokens: the longest answer.
-        max_queue: requests that wait before others are turned away.
-    """
-
-    max_batch: PositiveInt
-    max_sequence: PositiveInt
-    max_new_tokens: PositiveInt
-    max_queue: PositiveInt = 64
-
-    @field_validator("max_new_tokens")
-    @classmethod
-    def _fits(cls, value: int, info: ValidationInfo) -> int:
-        room = info.data.get("max_sequence")
-        if room is not None and value >= room:
-            raise ValueError(
-                f"must be less than max_sequence ({room}), to leave room for a prompt; not {value}"
-            )
-        return value
-
-
-class QualityGate(Written):
-    """The bound on what a build may lose.
-
-    `max_ratio`: the engine's perplexity on held-out text, divided by the float32 model's.
-    """
-
-    metric: Annotated[str, Field(pattern="^perplexity$")] = "perplexity"
-    max_ratio: Annotated[float, Field(ge=1.0, le=2.0)] = 1.02
-
-
-class LatencyGate(Written):
-    """The bound on answers under a stated load: requests arrive whether others are done or not.
-
-    Attributes:
-        requests_per_second: how many arrive, on average.
-        requests: how many are measured.
-        ttft_p95_ms: 95 of 100 get their first token within so many milliseconds.
-        tpot_p95_ms: and 95 of 100 wait no longer than this between tokens, on average.
-    """
-
-    requests_per_second: Annotated[float, Field(gt=0, le=10_000)]
-    requests: Annotated[int, Field(ge=MIN_REQUESTS, le=1_000_000)] = 200
-    ttft_p95_ms: Annotated[float, Field(gt=0)]
-    tpot_p95_ms: Annotated[float, Field(gt=0)]
-
-
-class Gates(Written):
-    """What a build must reach to become an engine. Latency is bounded where it is stated."""
-
-    quality: QualityGate = QualityGate()
-    latency: LatencyGate | None = None
+Targets = Annotated[tuple[str, ...], BeforeValidator(_several), Field(min_length=1)]
+"""One or several; one alone needs no list."""
 
 
 class EngineSpec(Written):
-    """One engine: which model, for which target, how, and within which bounds.
+    """One engine for each target: which model, how, and within which bounds.
 
     Attributes:
         name: the served name, which clients give as `model`.
-        target: `cpu`, or the name of a GPU.
+        kind: text_generation, embedding, or onnx_graph.
+        backend: the tool; `mode` is one of its ways to work, the first where none is given.
+        version: of the tool, exactly, where it runs in a container.
+        container: `PATH@sha256:DIGEST`, below the site's own registry.
+        target: `cpu`, the name of a GPU, a group of the inventory, or several of them.
+        precision: of the weights; `kv_cache` of what is kept of each token.
         classification: the highest class of request that it may answer.
+        memory_fraction: of a GPU's memory, as the backend means it; its default where not given.
+        chat_template: a file in the model's folder, in place of the model's own.
+        timing_cache: SHA-256 of the timings that a build of mode engine starts from.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
     model: ModelReference
     backend: str = "onnxruntime"
-    target: str = "cpu"
+    mode: str = Field(default="", validate_default=True)
+    version: str = Field(default="", validate_default=True)
+    container: str = ""
+    kind: str = "text_generation"
+    target: Targets = ("cpu",)
     precision: str
+    kv_cache: str = Field(default="", validate_default=True)
+    parallelism: Parallelism = Parallelism()
     classification: Classification
     limits: Limits
     gates: Gates = Gates()
+    memory_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
+    chat_template: Annotated[str, Field(pattern=r"^[\w.-]+$")] = ""
+    generation: Generation = Generation()
+    draft: DraftModel | None = None
+    adapters: tuple[Adapter, ...] = ()
+    timing_cache: Annotated[str, Field(pattern=LENGTH_OF_DIGEST)] | None = None
 
     @field_validator("backend")
     @classmethod
@@ -127,20 +89,52 @@ class EngineSpec(Written):
             raise ValueError(f"no backend {value!r}; there are: {', '.join(backends.names())}")
         return value
 
-    @field_validator("target", "precision")
+    @field_validator("version", mode="before")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        return str(value) if isinstance(value, float) else value
+
+    @field_validator("mode", "version", "kind", "precision", "kv_cache")
     @classmethod
     def _possible(cls, value: str, info: ValidationInfo) -> str:
         # A validator per field, not one for the whole: all problems are reported at once.
         if "backend" not in info.data:
             return value
-        words = {"precision": "float32", "target": "cpu", info.field_name: value}
-        found = backends.find(info.data["backend"]).problems(
-            precision=words["precision"], target=words["target"]
-        )
-        for problem in found:
-            if problem.path == info.field_name:
-                raise ValueError(problem.message)
+        backend = backends.find(info.data["backend"])
+        if info.field_name == "mode":
+            value = value or backend.MODES[0]
+        if info.field_name == "kv_cache":
+            value = value or backend.CACHES[0]
+        words = backends.Words(**{str(info.field_name): value})
+        for problem in backend.problems(words):
+            raise ValueError(problem.message)
         return value
+
+    @field_validator("target")
+    @classmethod
+    def _target(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if "backend" not in info.data:
+            return value
+        twice = sorted({each for each in value if value.count(each) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: named twice")
+        backend = backends.find(info.data["backend"])
+        found = [each.message for one in value for each in backend.problems(_target_word(one))]
+        if found:
+            raise ValueError("; ".join(found))
+        return value
+
+    @field_validator("container")
+    @classmethod
+    def _by_digest(cls, value: str) -> str:
+        image, _, digest = value.partition("@")
+        if value and not (IMAGE.match(image) and DIGEST.match(digest)):
+            raise ValueError(f"must be PATH@sha256:DIGEST, since a tag can be moved; not {value!r}")
+        return value
+
+
+def _target_word(target: str) -> backends.Words:
+    return backends.Words(target=target)
 
 
 def load(path: Path) -> EngineSpec:

@@ -19,12 +19,10 @@ from pathlib import Path
 import filelock
 
 from engines import manifest, sign
+from engines.entry import PIN, Entry
 from landfall import files
 from landfall.errors import Busy, IntegrityError, InvalidInput, LandfallError, Problem, Refused
 
-ENGINE = "engine"
-SIGNATURE = "engine.sig"
-PIN = "pinned"
 PARTIAL = ".partial-"
 HOLDS = ".holds"
 """Below it a lock for each key that is being built or released. A dead process holds none."""
@@ -33,48 +31,6 @@ KEY = re.compile("[0-9a-f]{64}")
 PREFIX = re.compile("[0-9a-f]{4,64}")
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """What the system says where a disk, a quota or the largest file is full."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One engine in the store."""
-
-    key: str
-    folder: Path
-
-    @property
-    def engine(self) -> Path:
-        """The engine's files."""
-        return self.folder / ENGINE
-
-    @property
-    def signature(self) -> Path:
-        """The signature over them."""
-        return self.folder / SIGNATURE
-
-    @property
-    def pinned(self) -> bool:
-        """Whether `remove` refuses it."""
-        return (self.folder / PIN).exists()
-
-    @property
-    def reason(self) -> str:
-        """Why it is pinned, as was said then; empty where nothing was said."""
-        try:
-            return (self.folder / PIN).read_text(encoding="utf-8").strip()
-        except FileNotFoundError:
-            return ""
-
-    @property
-    def size(self) -> int:
-        """Bytes of all its files."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-
-    @property
-    def added(self) -> float:
-        """When it was put here, or signed again, in seconds since the epoch."""
-        signed = self.signature if self.signature.exists() else self.folder
-        return signed.stat().st_mtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +54,9 @@ class Store:
                 return found
             partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self.root))
             try:
-                shutil.copytree(engine, partial / ENGINE)
-                shutil.copyfile(signature, partial / SIGNATURE)
+                made = Entry(key=key, folder=partial)
+                shutil.copytree(engine, made.engine)
+                shutil.copyfile(signature, made.signature)
                 partial.chmod(0o755)
                 _flush(partial)
                 partial.rename(self.root / key)

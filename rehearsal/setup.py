@@ -27,6 +27,7 @@ FOR_TESTS = {
     "pg_ctlcluster": "postgresql",
     "podman": "podman",
     "promtool": "prometheus",
+    "softhsm2-util": "softhsm2",
     "vtysh": "frr",
 }
 """Programs that only the tests call, and the Debian packages that bring them."""

@@ -8,11 +8,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from landfall.model.environment import ROOT, Environment, cache_folder
 
 IN_CI = os.environ.get("CI") == "true"
+
+# No test asserts a time: machines are noisy.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def missing_for(marker: str) -> str:

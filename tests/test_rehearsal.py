@@ -25,6 +25,7 @@ from landfall.cli.flow import (
     loop,
     model,
     overview,
+    polling,
     pull_request,
     rack,
     report,
@@ -204,6 +205,14 @@ def test_a_pull_request_is_previewed_in_all_halves(up: Loop) -> None:
     assert precision.kind is Kind.REPLACE
     assert "precision changes from int8 to int4" in precision.reasons
     assert all(change.kind is not Kind.UNKNOWN for change in found.changes)
+
+
+def test_what_a_spec_would_build_now_is_proposed_once(up: Loop) -> None:
+    assert polling.poll(up.environment).proposals == ()
+    branch = pull_request.open_one(up.environment)
+    [proposal] = polling.poll(branch).proposals
+    assert (proposal.change.target, proposal.new) == ("tiny-lm", True)
+    assert [each.new for each in polling.poll(branch).proposals] == [False]
 
 
 def test_a_second_run_changes_nothing(up: Loop) -> None:

@@ -8,15 +8,23 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from landfall.errors import InvalidInput, Problem
+
+if TYPE_CHECKING:  # specs are checked with backends, so at run time they come after them
+    from engines.fit import Ask
+    from engines.needs import Need
+    from engines.source import ModelSource
+    from engines.spec import EngineSpec
+    from engines.target import Target
 
 Logits = npt.NDArray[np.float32]
 Ids = npt.NDArray[np.int64]
@@ -24,10 +32,61 @@ Ids = npt.NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One thing that a build does: an action and its settings, all plain values."""
+    """One thing that a build does: an action and its settings, all plain values.
+
+    Where a tool does it in a container, `argv` is its command, in a process of its own.
+    """
 
     action: str
-    settings: Mapping[str, str | int | float | bool]
+    settings: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    argv: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Words of a spec that a backend knows or does not; None where they are not asked about."""
+
+    mode: str | None = None
+    version: str | None = None
+    kind: str | None = None
+    precision: str | None = None
+    kv_cache: str | None = None
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One engine to plan: a spec, its model, one of its targets, the exact version of the tool."""
+
+    spec: EngineSpec
+    source: ModelSource
+    target: Target
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a backend would do.
+
+    Attributes:
+        steps: of the build, in order.
+        serve: what answers requests then; None where Landfall's own server does.
+        files: that the steps read, by their path in the container.
+        notes: what a reader must know.
+        expected_bytes: about how large the engine will be.
+        ask: the question of memory; None where there is none.
+        needs: what the build itself takes.
+    """
+
+    steps: tuple[Step, ...]
+    expected_bytes: int
+    serve: Step | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    ask: Ask | None = None
+    needs: tuple[Need, ...] = ()
 
 
 class Runtime(Protocol):
@@ -67,14 +126,27 @@ class Backend(Protocol):
     NAME: str
     PACKAGE: str
     """The Python package whose version counts."""
-    PRECISIONS: tuple[str, ...]
+    CONTAINED: bool
+    """Whether it runs in a container of a pinned version, not in our own process."""
+    MODES: tuple[str, ...]
+    """Its ways to work; the first is the default."""
+    CACHES: tuple[str, ...]
+    """Precisions of what is kept of each token; the first is the default."""
 
-    def problems(self, *, precision: str, target: str) -> list[Problem]:
-        """What this tool cannot do, with what would be right."""
+    def problems(self, words: Words) -> list[Problem]:
+        """Words that this tool does not know, with those that it does."""
         ...
 
     def version_problem(self, version: str | None) -> str:
         """Why this version of the tool is not good enough, or nothing."""
+        ...
+
+    def refusals(self, question: Question) -> Iterator[Problem]:
+        """Why it cannot be, whatever the memory: by the paths of the spec."""
+        ...
+
+    def answer(self, question: Question) -> Answer:
+        """What would be done, where `refusals` has found nothing."""
         ...
 
     def quantiser(self, precision: str, version: str) -> str:
@@ -82,15 +154,19 @@ class Backend(Protocol):
         ...
 
     def steps(self, precision: str) -> tuple[Step, ...]:
-        """What a build with this precision does, in order."""
-        ...
+        """What a build with this precision does in our own process, in order.
 
-    def expected_bytes(self, precision: str, float_bytes: int) -> int:
-        """About how large the engine will be, from the size of the float32 graph."""
+        Raises:
+            Refused: the tool runs in a container.
+        """
         ...
 
     def carry_out(self, step: Step, source: Path, target: Path) -> None:
-        """Do one step: read from the model folder `source`, write to the engine `target`."""
+        """Do one step: read from the model folder `source`, write to the engine `target`.
+
+        Raises:
+            Refused: the tool runs in a container.
+        """
         ...
 
     def open(self, folder: Path, *, slots: int, room: int, threads: int) -> Runtime:
@@ -98,10 +174,21 @@ class Backend(Protocol):
 
         Raises:
             IntegrityError: the files are not an engine of this tool.
+            Refused: the tool runs in a container.
         """
         ...
 
 
+def listed(field_name: str, word: str, known: Iterable[str], tool: str) -> list[Problem]:
+    """The problem of a word that is not among those that a tool knows; none where it is."""
+    words = list(known)
+    if word in words:
+        return []
+    message = f"{tool} cannot do {word}; it can do {', '.join(words)}"
+    return [Problem(path=field_name, message=message)]
+
+
+@cache
 def names() -> tuple[str, ...]:
     """Every backend there is."""
     return tuple(sorted(each.name for each in pkgutil.iter_modules(__path__)))

@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from engines.backends import Ids, Logits, Step
+from engines.backends import Answer, Ids, Logits, Question, Step, Words, listed
 from landfall.errors import IntegrityError, Problem
 
 NAME = "onnxruntime"
@@ -26,8 +26,14 @@ PACKAGE = "onnxruntime"
 SINCE, BEFORE = (1, 31), (1, 32)
 """The versions that our tests ran with; the contrib operators promise nothing beyond one."""
 
+CONTAINED = False
+MODES = ("cpu",)
+CACHES = ("float32",)
 BITS = {"int8": 8, "int4": 4}
 PRECISIONS = ("float32", *BITS)
+KINDS = ("text_generation", "embedding", "onnx_graph")
+UNQUANTISED = ("embedding", "onnx_graph")
+"""Kinds of which nothing measures yet what fewer bits lose."""
 TARGET = "cpu"
 
 BLOCK = 32
@@ -48,15 +54,20 @@ QUIET = 3
 """ONNX Runtime's log level for errors."""
 
 
-def problems(*, precision: str, target: str) -> list[Problem]:
+def problems(words: Words) -> list[Problem]:
     """What ONNX Runtime cannot do, with what would be right."""
+    known = {"mode": MODES, "kind": KINDS, "precision": PRECISIONS, "kv_cache": CACHES}
     found = []
-    if precision not in PRECISIONS:
-        message = f"{NAME} cannot do {precision}; it can do {', '.join(PRECISIONS)}"
-        found.append(Problem(path="precision", message=message))
-    if target != TARGET:
-        message = f"{NAME} makes engines for {TARGET}, not for {target}"
+    for field, allowed in known.items():
+        word = getattr(words, field)
+        if word:
+            found += listed(field, word, allowed, NAME)
+    if words.target is not None and words.target != TARGET:
+        message = f"{NAME} makes engines for {TARGET}, not for {words.target}"
         found.append(Problem(path="target", message=message))
+    if words.version:
+        message = f"leave it out: it is that of {PACKAGE} on the host, not {words.version}"
+        found.append(Problem(path="version", message=message))
     return found
 
 
@@ -69,6 +80,52 @@ def version_problem(version: str | None) -> str:
     if match is None or not SINCE <= (int(match[1]), int(match[2])) < BEFORE:
         return f"{PACKAGE} {version} is not one that engines were tested with; needed is {wanted}"
     return ""
+
+
+def refusals(question: Question) -> Iterator[Problem]:
+    """Why ONNX Runtime cannot make this engine."""
+    spec, source = question.spec, question.source
+    wrong = version_problem(question.version or None)
+    if wrong:
+        yield Problem(path="backend", message=wrong)
+    wanted = "onnx" if spec.kind == "onnx_graph" else "graph"
+    if source.form != wanted:
+        message = {
+            "graph": f"{NAME} needs the model as a graph with a key-value cache beside its "
+            "tokenizer, as training exports it; for a Hugging Face folder take tensorrt_llm or "
+            "vllm, for a bare ONNX file kind: onnx_graph",
+            "onnx": "kind onnx_graph needs an ONNX file: model.onnx",
+        }[wanted]
+        yield Problem(path="model", message=message)
+    if spec.limits.max_sequence > source.context and source.form == "graph":
+        yield Problem(
+            path="limits.max_sequence",
+            message=f"{source.name} reads at most {source.context} tokens,"
+            f" not {spec.limits.max_sequence}",
+        )
+    if spec.kind in UNQUANTISED and spec.precision in BITS:
+        message = (
+            f"kind {spec.kind} is made in float32: no gate measures what {spec.precision} loses"
+        )
+        yield Problem(path="precision", message=message)
+    for name, given in (
+        ("container", spec.container), ("parallelism", spec.parallelism.gpus > 1),
+        ("memory_fraction", spec.memory_fraction), ("draft", spec.draft),
+        ("adapters", spec.adapters), ("timing_cache", spec.timing_cache),
+        ("chat_template", spec.chat_template), ("generation", spec.generation.model_fields_set),
+    ):  # fmt: skip
+        if given:
+            message = f"leave it out: {NAME} on a CPU has none, or takes the model's own"
+            yield Problem(path=name, message=message)
+
+
+def answer(question: Question) -> Answer:
+    """The steps of a build in our own process."""
+    spec, source = question.spec, question.source
+    found = steps(spec.precision)
+    if source.form == "onnx":
+        found = (Step(action="copy", settings={"file": GRAPH}),)
+    return Answer(steps=found, expected_bytes=expected_bytes(spec.precision, source.weight_bytes))
 
 
 def quantiser(precision: str, version: str) -> str:
@@ -151,6 +208,8 @@ class Session:
             )
             for name in self._layers
         }
+        for cache in self._cache.values():
+            cache.fill(0)  # memory is had now or not at all, not in the midst of an answer
         # Binding again at every step costs as much as a small model's step, so there is one
         # binding for each number of rows, all on the same memory.
         self._ids = np.zeros((slots, 1), np.int64)

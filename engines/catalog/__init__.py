@@ -32,6 +32,7 @@ class Gpu:
     Attributes:
         memory_mib: what the driver shows; None where that is not established.
         memory_gb: what the maker says.
+        driver: its name as the driver gives it; the usual one where it is empty.
         not_established: what was looked for and not found.
     """
 
@@ -46,8 +47,14 @@ class Gpu:
     fp8: float | None = None
     fp4: float | None = None
     int8: float | None = None
+    driver: str = ""
     sources: tuple[str, ...] = ()
     not_established: tuple[str, ...] = ()
+
+    @property
+    def driver_name(self) -> str:
+        """As the driver and inventories write it."""
+        return self.driver or f"NVIDIA {self.name}"
 
     @property
     def memory(self) -> int:
@@ -110,6 +117,11 @@ def modes() -> list[tuple[str, str]]:
     return [(backend, mode) for backend, found in _support().items() for mode in found]
 
 
+def modes_of(backend: str) -> list[str]:
+    """The modes of one backend."""
+    return list(_support()[backend])
+
+
 def end(backend: str, mode: str) -> str:
     """Why a mode has no future, in words; empty where it has one."""
     return str(_support()[backend][mode].get("end", ""))
@@ -121,6 +133,7 @@ def window(backend: str, mode: str) -> tuple[str, str]:
     return str(found.get("first", "")), str(found.get("last", ""))
 
 
+@cache
 def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> Supported:
     """Whether `gpu` runs `precision` of `kind` (weights or cache) in a backend's mode."""
     table = _support()[backend][mode]
@@ -141,6 +154,45 @@ def supported(backend: str, mode: str, kind: str, precision: str, gpu: Gpu) -> S
     )
 
 
+def listed(backend: str, mode: str, family: str, precision: str) -> bool:
+    """Whether a backend's own table has a family of models in a recipe; 16 bit needs no table.
+
+    A backend without such a table lists everything.
+    """
+    table = families(backend, mode)
+    return not table or precision == "bf16" or precision in table.get(family, ())
+
+
+def families(backend: str, mode: str) -> Mapping[str, list[str]]:
+    """The recipes that a backend's own table has for each family; nothing where it has none."""
+    found: Mapping[str, list[str]] = _support()[backend][mode].get("families", {})
+    return found
+
+
+@cache
+def runs(backend: str, mode: str, kind: str, gpu: Gpu) -> tuple[str, ...]:
+    """Every precision of `kind` (weights or cache) that `gpu` is known to run."""
+    table = _support()[backend][mode][kind]
+    return tuple(name for name in table if supported(backend, mode, kind, name, gpu).answer)
+
+
+def precisions(backend: str, kind: str) -> list[str]:
+    """Every precision of `kind` (weights or cache) that any mode of a backend has."""
+    tables = [mode[kind] for mode in _support()[backend].values()]
+    return list(dict.fromkeys(name for table in tables for name in table))
+
+
+def software(backend: str, version: str) -> Mapping[str, str]:
+    """What a release of a backend brings, such as `cuda`; empty where it was not established."""
+    found = _read("software").get(backend, {})
+    return {str(name): str(value) for name, value in found.get(release(version), {}).items()}
+
+
+def release(version: str) -> str:
+    """The two numbers of a version that its table goes by, such as 1.2 of 1.2.1."""
+    return ".".join(version.split(".")[:2])
+
+
 def _version(text: str) -> tuple[int, int]:
     major, minor = text.split(".")
     return int(major), int(minor)
@@ -151,5 +203,6 @@ def _support() -> Mapping[str, Mapping[str, Any]]:
     return _read("support")
 
 
+@cache
 def _read(name: str) -> dict[str, Any]:
     return tomllib.loads((HERE / f"{name}.toml").read_text())

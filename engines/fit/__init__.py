@@ -37,6 +37,7 @@ class Ask:
         sequence: tokens of one, prompt and answer together.
         tokens: that one step reads, of all sequences together (max_num_tokens).
         fraction: of memory, as the backend means it.
+        uncounted: what takes memory, too, and is not in the answer, in words.
     """
 
     model: str
@@ -52,6 +53,7 @@ class Ask:
     pp: int = 1
     tokens: int = 8192
     fraction: float = 0.9
+    uncounted: tuple[str, ...] = ()
 
     @property
     def gpus(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 
 from engines import catalog
@@ -39,6 +39,13 @@ FRACTION = {"tensorrt_llm": 0.9, "vllm": 0.92}
 gpu_memory_utilization (config/cache.py)."""
 
 
+ENDS = ("embedding", "output")
+"""What is not in a layer."""
+WHOLE = ("embedding", "norms and biases", "routers")
+"""What each GPU has whole: the embedding is looked up, unless a recipe splits it."""
+
+
+@lru_cache(maxsize=1024)
 def fit(ask: Ask) -> Fit:
     """Whether it fits, with every item.
 
@@ -50,7 +57,6 @@ def fit(ask: Ask) -> Fit:
     pool = _pool(ask, sum(item.size for item in items))
     one = sequence_size(ask, ask.sequence)
     batch = max(0, pool) // one
-    verdict = Verdict.FITS if batch >= ask.batch else Verdict.WAITS if batch else Verdict.NOT
     return Fit(
         ask=ask,
         items=items,
@@ -60,10 +66,23 @@ def fit(ask: Ask) -> Fit:
         per_token=_per_token(ask),
         largest_batch=batch,
         largest_sequence=_longest(ask, pool),
-        verdict=verdict,
+        verdict=_verdict(ask, batch),
         binds=_binds(ask, pool, batch),
         open=tuple(opened),
     )
+
+
+def fits(ask: Ask) -> bool:
+    """Whether the whole batch fits at full length; `problems` has found nothing. Quick."""
+    weights = sum(size for _, _, size in _shares(ask))
+    pool = _pool(ask, weights + sum(item.size for item in _others(ask)))
+    return max(0, pool) // sequence_size(ask, ask.sequence) >= ask.batch
+
+
+def _verdict(ask: Ask, batch: int) -> Verdict:
+    if batch >= ask.batch:
+        return Verdict.FITS
+    return Verdict.WAITS if batch else Verdict.NOT
 
 
 def problems(ask: Ask) -> Iterator[Problem]:
@@ -72,16 +91,18 @@ def problems(ask: Ask) -> Iterator[Problem]:
     for kind, name in (("weights", ask.weights), ("cache", ask.cache)):
         told = catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)
         if told.answer is False:
-            yield Problem(path=kind, message=told.why)
+            yield Problem(path=kind, message=f"{told.why}; {_instead(ask, kind)}")
     if ask.tp not in COMMUNICATION_MIB:
         known = ", ".join(map(str, COMMUNICATION_MIB))
         yield Problem(path="tp", message=f"{ask.tp} GPUs cannot share a layer; {known} can")
     elif shape.heads % ask.tp:
-        yield Problem(path="tp", message=f"{shape.heads} heads do not divide by {ask.tp}")
+        message = f"{shape.heads} heads do not divide by {ask.tp}; {_divisors(shape)} would do"
+        yield Problem(path="tp", message=message)
     elif shape.latent is None and shape.kv_heads % ask.tp and ask.tp % shape.kv_heads:
         yield Problem(
             path="tp",
-            message=f"{shape.kv_heads} heads of keys and values do not divide by {ask.tp}",
+            message=f"{shape.kv_heads} heads of keys and values do not divide by {ask.tp}; "
+            f"{_divisors(shape)} would do",
         )
     if not 1 <= ask.pp <= shape.layers:
         yield Problem(path="pp", message=f"1 to {shape.layers} groups, not {ask.pp}")
@@ -95,21 +116,39 @@ def problems(ask: Ask) -> Iterator[Problem]:
         yield Problem(path="fraction", message=f"above 0 and below 1, not {ask.fraction}")
 
 
+def _instead(ask: Ask, kind: str) -> str:
+    known = ", ".join(catalog.runs(ask.backend, ask.mode, kind, ask.gpu))
+    return f"{ask.gpu.name} runs {known or 'none'}"
+
+
+def _divisors(shape: Shape) -> str:
+    """How many GPUs can share a layer."""
+    kv = shape.heads if shape.latent else shape.kv_heads
+    fits = [tp for tp in COMMUNICATION_MIB if not shape.heads % tp and not (kv % tp and tp % kv)]
+    return ", ".join(map(str, fits))
+
+
 def _check(ask: Ask) -> list[str]:
     """What was not established; refuses what cannot be."""
     wrong = list(problems(ask))
     if wrong:
         raise InvalidInput(f"{ask.model} on {ask.gpu.name}", wrong)
-    return not_established(ask) + [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
+    unknown = [f"{ask.gpu.name}: {each}" for each in ask.gpu.not_established]
+    return [*not_established(ask), *unknown, *ask.uncounted]
 
 
 def not_established(ask: Ask) -> list[str]:
     """Of weights and cache, what nobody is known to have run on this GPU, in words."""
-    return [
+    found = [
         f"{name} {kind}: {told.why}"
         for kind, name in (("weights", ask.weights), ("cache", ask.cache))
         if (told := catalog.supported(ask.backend, ask.mode, kind, name, ask.gpu)).answer is None
     ]
+    family = ask.shape.family
+    if not catalog.listed(ask.backend, ask.mode, family, ask.weights):
+        where = f"{ask.backend} in mode {ask.mode}"
+        found.append(f"{ask.weights} weights of {family}: the table of {where} does not list them")
+    return found
 
 
 def _layers(ask: Ask) -> int:
@@ -119,28 +158,38 @@ def _layers(ask: Ask) -> int:
 
 def _weights(ask: Ask) -> Iterator[Item]:
     """Of the GPU that carries most: the first group has the embedding, the last the output."""
-    recipe = WEIGHTS[ask.weights]
-    share = Fraction(_layers(ask), ask.shape.layers)
-    ends = {"embedding", "output"}
-    groups = list(ask.shape.groups())
-    found = {}
-    for group in groups:
-        quantised = group.quantised and (not recipe.experts_only or "experts" in group.name)
-        size = recipe.of(group.parameters) if quantised else group.parameters * SIXTEEN_BIT
+    for group, quantised, size in _shares(ask):
         bits = ask.weights if quantised else "16 bit"
-        here = size if group.name in ends else ceil(size * share)
-        # The embedding is looked up whole on each GPU unless a recipe splits it.
-        whole = group.name in {"embedding", "norms and biases", "routers"}
-        found[group.name] = Item(
-            name=f"weights: {group.name}",
-            size=here if whole else ceil(Fraction(here, ask.tp)),
-            why=f"{_count(group)} at {bits}{_split(ask, whole=whole)}",
-        )
-    if ask.pp > 1 and "output" in found:
+        why = f"{_count(group)} at {bits}{_split(ask, whole=group.name in WHOLE)}"
+        yield Item(name=f"weights: {group.name}", size=size, why=why)
+
+
+def _shares(ask: Ask) -> list[tuple[Group, bool, int]]:
+    """Each group, whether the recipe touches it, and its bytes on the GPU that carries most."""
+    here, layers = _layers(ask), ask.shape.layers
+    found = []
+    for group in ask.shape.groups():
+        quantised, size = _group(ask, group)
+        size = size if group.name in ENDS else -(-size * here // layers)
+        size = size if group.name in WHOLE else -(-size // ask.tp)
+        found.append((group, quantised, size))
+    if ask.pp > 1 and any(group.name == "output" for group, _, _ in found):
         # Two groups carry one each; the larger counts.
-        smaller = min(ends, key=lambda name: found[name].size)
-        del found[smaller]
-    yield from found.values()
+        ends = [each for each in found if each[0].name in ENDS]
+        found.remove(min(ends, key=lambda each: each[2]))
+    return found
+
+
+def _group(ask: Ask, group: Group) -> tuple[bool, int]:
+    """Whether the recipe touches a group, and the bytes of the whole of it."""
+    recipe = WEIGHTS[ask.weights]
+    quantised = group.quantised and (not recipe.experts_only or "experts" in group.name)
+    return quantised, recipe.of(group.parameters) if quantised else group.parameters * SIXTEEN_BIT
+
+
+def weight_bytes(ask: Ask) -> int:
+    """Of all weights in the asked recipe, on all GPUs together: about the size of an engine."""
+    return sum(_group(ask, group)[1] for group in ask.shape.groups())
 
 
 def _count(group: Group) -> str:
@@ -191,9 +240,9 @@ def _per_token(ask: Ask) -> int:
 
 def sequence_size(ask: Ask, tokens: int) -> int:
     """Bytes of the cache that one sequence takes: whole blocks, layers with a window up to it."""
-    share = Fraction(_layers(ask), ask.shape.layers)
     kept = ask.shape.kept(tokens, block=BLOCK_TOKENS[ask.backend], tp=ask.tp)
-    return ceil(kept * share * CACHE[ask.cache])
+    size = CACHE[ask.cache]
+    return -(-kept * _layers(ask) * size.numerator // (ask.shape.layers * size.denominator))
 
 
 def _longest(ask: Ask, pool: int) -> int:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 from engines.catalog import Gpu
-from engines.fit import Ask, Verdict
-from engines.fit.memory import COMMUNICATION_MIB, fit, not_established, problems
+from engines.fit import Ask
+from engines.fit.memory import COMMUNICATION_MIB, fit, fits, not_established, problems
 from engines.precision import CACHE
 
 COSTS = (
@@ -39,27 +39,32 @@ class Proposal:
     changes: tuple[str, ...]
 
 
-def proposals(ask: Ask, others: Iterable[Gpu] = ()) -> list[Proposal]:
+def proposals(ask: Ask, others: Iterable[Gpu] = (), *, most: int = 0) -> list[Proposal]:
     """The nearest questions that fit: single changes first, then pairs.
 
-    `others` are GPUs that could be taken instead.
+    `others` are GPUs that could be taken instead; `most` is how many one host has, 0 where that
+    is not known.
     """
-    single = {
-        name: [each for each in _changed(ask, name, tuple(others)) if each != ask] for name in COSTS
-    }
-    found = [
-        made
+
+    def changed(before: Ask, name: str) -> list[Ask]:
+        made = (each for each in _changed(before, name, tuple(others)) if each != before)
+        return [each for each in made if not 0 < most < each.gpus]
+
+    single = {name: changed(ask, name) for name in COSTS}
+    alone = {
+        name: [made for each in single[name] if (made := _proposal(ask, each)) is not None]
         for name in COSTS
-        for each in single[name]
-        if (made := _proposal(ask, each)) is not None
-    ]
+    }
+    found = [made for name in COSTS for made in alone[name]]
     if len(found) < SHOWN:
+        # what is enough alone needs no second change
+        rest = [name for name in COSTS if not alone[name]]
         found += [
             made
-            for first, second in combinations(COSTS, 2)
+            for first, second in combinations(rest, 2)
             for each in single[first]
-            for both in _changed(each, second, tuple(others))
-            if both != each and (made := _proposal(ask, both)) is not None
+            for both in changed(each, second)
+            if (made := _proposal(ask, both)) is not None
         ]
     return _one_of_each(found)[:SHOWN]
 
@@ -93,7 +98,7 @@ def _proposal(before: Ask, ask: Ask) -> Proposal | None:
     """A question that runs for certain and fits whole; None for any other."""
     if next(problems(ask), None) is not None or not_established(ask):
         return None
-    if fit(ask).verdict is not Verdict.FITS:
+    if not fits(ask):
         return None
     return Proposal(ask=ask, changes=tuple(_words(before, ask)))
 

@@ -24,6 +24,8 @@ FLAGS = Path(catalog.__file__).parent / "flags.toml"
 MODEL, CHECKPOINT, ENGINE = "/model", "/work/checkpoint", "/work/engine"
 TIMING_CACHE = "/work/timing.cache"
 CONFIGURATION = "/work/serve.yaml"
+GENERATION = "/work/generation"
+DRAFT, ADAPTERS = "/draft", "/adapters"
 """Where a step finds things: folders that are mounted into its container."""
 
 EXAMPLES = "/app/tensorrt_llm/examples"
@@ -41,6 +43,12 @@ class Asked:
         prompt: the longest prompt, in tokens.
         port: of loopback, where it answers.
         chat_template: the file with the template that the model was trained with, or none.
+        ready: whether the model has its weights in the asked recipe already.
+        timings: whether a build starts from timings that are pinned.
+        generation: what a request that does not say gets, in place of the model's own.
+        draft: tokens that a draft model guesses at a time; 0 without one.
+        adapters: names of LoRAs; `rank` is the highest of them.
+        written: the spec that asks, as plain data; empty where there is none.
     """
 
     fit: Ask
@@ -49,6 +57,13 @@ class Asked:
     prompt: int
     port: int = 8000
     chat_template: str = ""
+    ready: bool = False
+    timings: bool = True
+    generation: Mapping[str, float] = field(default_factory=dict)
+    draft: int = 0
+    adapters: tuple[str, ...] = ()
+    rank: int = 0
+    written: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,16 @@ from engines.recipes import (
     Asked,
     Command,
     Recipe,
+    known_flags,
     options,
     version,
 )
 from landfall.errors import InvalidInput, Problem
 
 NAME = "tensorrt_llm"
+
+DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+"""The one in C writes the same in a tenth of the time; many plans are made at a time."""
 
 NEW_SERVE = "1.3.0"
 """Since then: names of the served model, and telemetry that is on unless it is turned off."""
@@ -84,6 +88,9 @@ def refusals(asked: Asked) -> Iterator[Problem]:
     elif mode == "pytorch" and version(last_engine()) < wanted < version(NEW_SERVE):
         message = f"options between {last_engine()} and {NEW_SERVE} were not read; give either"
         yield Problem(path="version", message=message)
+    elif not known_flags("trtllm-serve", asked.version):
+        message = f"options of {asked.version} were not read; those of 1.0.0 to {last} were"
+        yield Problem(path="version", message=message)
     if mode == "engine":
         yield from _not_made(asked)
     if not asked.prompt < asked.fit.sequence:
@@ -95,7 +102,10 @@ def refusals(asked: Asked) -> Iterator[Problem]:
 def _not_made(asked: Asked) -> Iterator[Problem]:
     """Checkpoints that no script that was read makes."""
     weights, family = asked.fit.weights, asked.fit.shape.family
-    if weights in READY_ONLY:
+    if asked.ready:
+        message = f"is {weights} already; mode engine starts from 16 bit, or take mode pytorch"
+        yield Problem(path="model", message=message)
+    elif weights in READY_ONLY:
         message = f"nothing here makes {weights} for mode engine; quantise it before, or take fp8"
         yield Problem(path="weights", message=message)
     elif weights not in BY_MODELOPT and family not in CONVERTED:
@@ -110,15 +120,26 @@ def last_engine() -> str:
 
 
 def migrated(asked: Asked) -> str:
-    """The same spec in mode pytorch, as YAML. What that mode does not have is said instead."""
+    """The same spec in mode pytorch, as YAML; what is not known to run there is a comment."""
     fit = asked.fit
-    told: dict[str, Any] = {"backend": NAME, "mode": "pytorch", "version": asked.version}
+    told: dict[str, Any] = {
+        "name": asked.served_name,
+        "precision": fit.weights,
+        "kv_cache": fit.cache,
+        "parallelism": {"tensor": fit.tp, "pipeline": fit.pp},
+        "limits": {
+            "max_batch": fit.batch, "max_sequence": fit.sequence,
+            "max_prompt": asked.prompt, "max_tokens": fit.tokens,
+        },
+    }  # fmt: skip
+    told |= asked.written
+    told |= {"backend": NAME, "mode": "pytorch", "version": asked.version}
+    told.pop("timing_cache", None)
+    lines = yaml.safe_dump(told, sort_keys=False).splitlines()
     for kind, name in (("weights", fit.weights), ("cache", fit.cache)):
         there = catalog.supported(NAME, "pytorch", kind, name, fit.gpu)
-        told[kind] = name if there.answer else f"{name}  # {there.why}"
-    told |= {"tp": fit.tp, "pp": fit.pp, "max_batch": fit.batch, "max_sequence": fit.sequence}
-    told |= {"max_tokens": fit.tokens}
-    return "\n".join(f"    {name}: {value}" for name, value in told.items())
+        lines += [] if there.answer else [f"# {name} {kind}: {there.why}"]
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _engine(asked: Asked) -> Recipe:
@@ -140,13 +161,15 @@ def _engine(asked: Asked) -> Recipe:
                 # for FP8 the documents advise against the plugin
                 gemm_plugin="disable" if fit.weights == "fp8" else "auto",
                 use_paged_context_fmha="enable",
-                input_timing_cache=TIMING_CACHE,
+                input_timing_cache=TIMING_CACHE if asked.timings else None,
                 output_timing_cache=TIMING_CACHE,
                 workers=workers,
                 log_level="info",
             ),
         ),
-        why="Build one engine for each GPU, with the timings that are pinned.",
+        why="Build one engine for each GPU, with the timings that are pinned."
+        if asked.timings
+        else "Build one engine for each GPU, and keep its timings.",
     )
     serve = Command(
         tool="trtllm-serve",
@@ -242,17 +265,17 @@ def _pytorch(asked: Asked) -> Recipe:
         why="Serve it; the file overrides options of the same meaning.",
     )
     notes = () if new else ("until 1.2.1 it is served under the name of its folder.",)
-    if fit.weights in READY_ONLY:
+    if fit.weights in READY_ONLY and not asked.ready:
         notes = (*notes, f"{fit.weights}: the model in {MODEL} must have it already.")
     if made and new:
         notes = (*notes, f"what ModelOpt's script exports is mounted at {CHECKPOINT}.")
-    content = yaml.safe_dump(configuration(asked), sort_keys=False)
+    content = yaml.dump(configuration(asked), Dumper=DUMPER, sort_keys=False)
     return Recipe(build=made, serve=serve, files={CONFIGURATION: content}, notes=notes)
 
 
 def _modelopt(asked: Asked, *, new: bool) -> Iterator[Command]:
     """A checkpoint of ModelOpt in Hugging Face's form, where the weights are to be smaller."""
-    if asked.fit.weights not in BY_MODELOPT:
+    if asked.fit.weights not in BY_MODELOPT or asked.ready:
         return
     if not new:
         yield _quantised(asked, {"output_dir": CHECKPOINT, "export_format": "hf"})

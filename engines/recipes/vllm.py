@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from engines import catalog
 from engines.fit.memory import BLOCK_TOKENS, problems
-from engines.recipes import MODEL, Asked, Command, Recipe, options, version
+from engines.recipes import (
+    ADAPTERS,
+    DRAFT,
+    GENERATION,
+    MODEL,
+    Asked,
+    Command,
+    Recipe,
+    options,
+    version,
+)
 from landfall.errors import InvalidInput, Problem
 
 NAME = "vllm"
@@ -38,12 +49,29 @@ def recipe(asked: Asked) -> Recipe:
             *("--gpu-memory-utilization", f"{fit.fraction:g}"),
             *("--block-size", str(BLOCK_TOKENS[NAME]), "--enable-prefix-caching"),
             *(("--chat-template", asked.chat_template) if asked.chat_template else ()),
+            *_beside(asked),
         ),
         why="Serve it.",
         environment=QUIET,
     )
     ready = f"{fit.weights}: the model in {MODEL} must have it already."
-    return Recipe(build=(), serve=serve, notes=() if fit.weights == "bf16" else (ready,))
+    notes = () if fit.weights == "bf16" or asked.ready else (ready,)
+    settings = f"{GENERATION}/generation_config.json"
+    files = {settings: json.dumps(asked.generation, indent=2)} if asked.generation else {}
+    return Recipe(build=(), serve=serve, files=files, notes=notes)
+
+
+def _beside(asked: Asked) -> Iterator[str]:
+    """What is served beside the model: other settings, a draft model, adapters."""
+    if asked.generation:
+        yield from ("--generation-config", GENERATION)
+    if asked.draft:
+        told = {"model": DRAFT, "num_speculative_tokens": asked.draft, "method": "draft_model"}
+        yield from ("--speculative-config", json.dumps(told))
+    if asked.adapters:
+        yield from ("--enable-lora", "--max-lora-rank", str(asked.rank))
+        yield from ("--max-loras", str(len(asked.adapters)), "--lora-modules")
+        yield from (f"{name}={ADAPTERS}/{name}" for name in asked.adapters)
 
 
 def refusals(asked: Asked) -> Iterator[Problem]:

@@ -21,13 +21,15 @@ import uvicorn
 from engines.serve import app, logs
 from engines.serve.load import load
 from engines.serve.notify import notify, watchdog_s
-from engines.serve.service import Broken, Limits, Service
+from engines.serve.service import HUNG_AFTER_S, Broken, Limits, Service
 from landfall.errors import Busy, LandfallError
 
 BACKLOG = 2048
 SWITCH_S = 0.0002
 """How long the decoding thread may wait for Python's lock after a step. The usual 5 ms are two
 steps of a small model; the other thread writes to sockets, and can be interrupted."""
+KEPT = 4
+"""Prompts that are kept to be continued. Each may take as much memory as a running request."""
 CHECK_S = 1.0
 """How often the server looks whether its own engine still lives."""
 
@@ -44,10 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             public_key=arguments.public_key,
             threads=arguments.threads,
             slots=arguments.slots,
+            kept=arguments.kept_prompts,
         )
         longest = arguments.max_new_tokens or loaded.about.room - 1
         limits = Limits(
-            max_queue=arguments.max_queue, max_new_tokens=longest, drain_s=arguments.drain_s
+            max_queue=arguments.max_queue,
+            max_new_tokens=longest,
+            drain_s=arguments.drain_s,
+            hung_after_s=arguments.hung_after_s,
+            stalled_after_s=arguments.hung_after_s / 3,
         )
         return asyncio.run(_serve(Service(arguments.name, loaded, limits), listener))
     except LandfallError as error:
@@ -92,6 +99,7 @@ async def _serve(service: Service, listener: socket.socket) -> int:
     reason = service.not_live()
     if reason:
         print(f"engines.serve: {reason}", file=sys.stderr)
+        service.decoder.abandon()
     else:
         notify("STOPPING=1")
         await _first(service.drain(), now.wait())
@@ -154,6 +162,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--slots", type=_positive, help="requests answered at a time")
     parser.add_argument("--max-queue", type=_whole, default=64, help="requests that may wait")
     parser.add_argument("--max-new-tokens", type=_positive, help="the longest answer")
+    parser.add_argument(
+        "--kept-prompts", type=_whole, default=KEPT, help="that are kept to be continued"
+    )
+    parser.add_argument(
+        "--hung-after-s", type=float, default=HUNG_AFTER_S, help="a step may take, then restart"
+    )
     parser.add_argument("--drain-s", type=float, default=30.0, help="patience when stopping")
     return parser
 

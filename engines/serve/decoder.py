@@ -3,6 +3,7 @@
 Each round reads one chunk of one waiting prompt and then takes one step for all running rows, so a
 long prompt delays the others by a chunk at most. Running rows are always the first ones of the
 cache: when one ends, the last takes its place. The row whose prompt is being read comes after them.
+The last rows of the cache are for prompts that were read before; see `prefix`.
 """
 
 from __future__ import annotations
@@ -12,59 +13,19 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import numpy as np
 
-from engines.backends import Ids, Runtime
-from engines.serve.sampling import Sampler
+from engines.backends import Logits, Runtime
+from engines.serve.job import Event, Finish, Full, Job, Stopped
+from engines.serve.prefix import PrefixCache, shared
+from engines.serve.sampling import chances, choose, finite
 
 PREFILL_CHUNK = 32
 """Tokens of a prompt that are read between two steps: a few steps' time on small processors."""
 
 IDLE_S = 0.5
 """How often an idle thread shows that it lives."""
-
-
-class Finish(StrEnum):
-    """Why an answer ended; the first two are OpenAI's words."""
-
-    STOP = "stop"
-    LENGTH = "length"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Job:
-    """One request. `cancelled` may be set from any thread; the row is freed within a round."""
-
-    ids: Ids
-    max_tokens: int
-    sampler: Sampler
-    on_event: Callable[[Event], None]
-    cancelled: bool = False
-    _read: int = 0
-    _length: int = 0
-    _made: int = 0
-    _last: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A token of a job, or its end, or both. The token that ends a text is not handed out."""
-
-    job: Job
-    token: int | None = None
-    finish: Finish | None = None
-
-
-class Full(Exception):
-    """As many requests wait as may."""
-
-
-class Stopped(Exception):
-    """The thread has ended or is about to."""
 
 
 @dataclass(eq=False, slots=True)
@@ -81,6 +42,7 @@ class Decoder:
         runtime: the loaded engine; only this thread touches it from now on.
         end_tokens: tokens that end a text.
         max_queue: how many jobs may wait for a row.
+        kept: how many of the runtime's rows are for prompts that were read before.
         deliver: called on the thread with the events of a step.
     """
 
@@ -91,8 +53,11 @@ class Decoder:
         end_tokens: frozenset[int],
         max_queue: int,
         deliver: Callable[[list[Event]], None],
+        kept: int = 0,
     ) -> None:
         self._runtime = runtime
+        self.slots = runtime.slots - kept
+        self._prefixes = PrefixCache(range(self.slots, runtime.slots), PREFILL_CHUNK)
         self._end_tokens = end_tokens
         self._max_queue = max_queue
         self._deliver = deliver
@@ -118,11 +83,15 @@ class Decoder:
             if self._stopping:
                 raise Stopped
             state = self._state
-            free = self._runtime.slots - len(state.rows) - (state.reading is not None)
+            free = self.slots - len(state.rows) - (state.reading is not None)
             if len(state.waiting) >= self._max_queue + max(free, 0):
                 raise Full
             state.waiting.append(job)
             self._wake.notify()
+
+    def abandon(self) -> None:
+        """Tell every job that it failed, without the thread: it hangs, and will not."""
+        self._end_all(Finish.FAILED)
 
     def stop(self, timeout_s: float) -> bool:
         """End the thread; jobs that run are cancelled. False where it did not end in time."""
@@ -136,6 +105,11 @@ class Decoder:
     def active(self) -> int:
         """Rows in use."""
         return len(self._state.rows) + (self._state.reading is not None)
+
+    @property
+    def kept(self) -> int:
+        """Prompts that the cache holds for later."""
+        return len(self._prefixes)
 
     @property
     def waiting(self) -> int:
@@ -171,13 +145,28 @@ class Decoder:
     def _round(self) -> None:
         self._drop_cancelled()
         state = self._state
-        if state.reading is None and state.waiting and len(state.rows) < self._runtime.slots:
+        if state.reading is None and state.waiting and len(state.rows) < self.slots:
             with self._wake:
                 state.reading = state.waiting.popleft()
+            self._recall(state.reading)
         if state.reading is not None:
             self._read_chunk(state.reading)
         if state.rows:
             self._step()
+
+    def _recall(self, job: Job) -> None:
+        """Copy what the cache holds of the prompt; at least its last token is always read."""
+        if job.owner is None:
+            return
+        rows, known = self._state.rows, job.ids[:-1]
+        source, length = self._prefixes.find(job.owner, known)
+        for row, other in enumerate(rows):
+            if other.owner == job.owner:
+                same = shared(other.ids, known, PREFILL_CHUNK)
+                source, length = (row, same) if same > length else (source, length)
+        if length:
+            self._runtime.move(source, len(rows), length)
+        job._read = job.cached = length
 
     def _read_chunk(self, job: Job) -> None:
         state = self._state
@@ -188,38 +177,50 @@ class Decoder:
             return
         state.reading = None
         job._length = len(job.ids)
-        event = self._take(job, job.sampler.choose(logits[-1]))
-        if event.finish is None:
-            state.rows.append(job)
-        self._deliver([event])
+        state.rows.append(job)
+        self._advance([job], logits[-1:])
 
     def _step(self) -> None:
         rows = self._state.rows
         ids = np.array([job._last for job in rows], np.int64)
         lengths = np.array([job._length for job in rows], np.int32)
         logits = self._runtime.decode(ids, lengths)
-        events = []
-        for row, job in enumerate(rows):
+        for job in rows:
             job._length += 1
-            events.append(self._take(job, job.sampler.choose(logits[row])))
+        self._advance(list(rows), logits)
+
+    def _advance(self, jobs: list[Job], logits: Logits) -> None:
+        """Choose each job's next token, hand them all out, free the rows of those that ended."""
+        sound = finite(logits)
+        samplers = [job.sampler for job, yes in zip(jobs, sound, strict=True) if yes]
+        tokens = iter(choose(logits if sound.all() else logits[sound], samplers))
+        events = [
+            self._take(job, next(tokens), logits[row])
+            if sound[row]
+            else Event(job, None, Finish.NOT_FINITE)
+            for row, job in enumerate(jobs)
+        ]
         # From the last row on, so that a row which takes an ended one's place has been looked at.
-        for row in reversed(range(len(events))):
-            if events[row].finish is not None:
-                self._free(row)
+        for event in reversed(events):
+            if event.finish is not None:
+                self._free(event.job, keep=event.finish is not Finish.NOT_FINITE)
         self._deliver(events)
 
-    def _take(self, job: Job, token: int) -> Event:
+    def _take(self, job: Job, token: int, logits: Logits) -> Event:
         if token in self._end_tokens:
             return Event(job, None, Finish.STOP)
         job._last = token
         job._made += 1
-        return Event(job, token, Finish.LENGTH if job._made >= job.max_tokens else None)
+        finish = Finish.LENGTH if job._made >= job.max_tokens else None
+        if job.top_logprobs is None:
+            return Event(job, token, finish)
+        return Event(job, token, finish, chances(logits, token, job.top_logprobs))
 
     def _drop_cancelled(self) -> None:
         state = self._state
         gone = [job for job in state.rows if job.cancelled]
         for job in gone:
-            self._free(state.rows.index(job))
+            self._free(job, keep=True)
         if state.reading is not None and state.reading.cancelled:
             gone.append(state.reading)
             state.reading = None
@@ -230,9 +231,14 @@ class Decoder:
         if gone:
             self._deliver([Event(job, None, Finish.CANCELLED) for job in gone])
 
-    def _free(self, row: int) -> None:
+    def _free(self, job: Job, *, keep: bool) -> None:
         rows, runtime = self._state.rows, self._runtime
-        last = len(rows) - 1
+        row, last = rows.index(job), len(rows) - 1
+        if keep and job.owner is not None:
+            whole = job.ids[: len(job.ids) // PREFILL_CHUNK * PREFILL_CHUNK]
+            target = self._prefixes.keep(job.owner, whole)
+            if target is not None:
+                runtime.move(row, target, len(whole))
         if row != last:
             runtime.move(last, row, rows[last]._length)
             rows[row] = rows[last]

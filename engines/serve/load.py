@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from engines import backends, manifest, sign, tokenizer
 from engines.backends import Runtime
 from engines.manifest import Predicate
-from engines.serve.requests import Defaults
+from engines.serve.defaults import Defaults, read
 from engines.source import CHAT_TEMPLATE, GENERATION
 from landfall.errors import IntegrityError, Refused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """An engine in memory, with what belongs to it."""
+    """An engine in memory, with what belongs to it. `kept` of its rows are for known prompts."""
 
     runtime: Runtime
     about: Predicate
@@ -24,12 +23,27 @@ class Loaded:
     template: str
     defaults: Defaults
     end_tokens: frozenset[int]
+    kept: int = 0
 
 
 def load(
-    folder: Path, *, signature: Path, public_key: Path, threads: int, slots: int | None
+    folder: Path,
+    *,
+    signature: Path,
+    public_key: Path,
+    threads: int,
+    slots: int | None,
+    kept: int = 0,
 ) -> Loaded:
-    """Verify the engine in `folder`, then load it. `slots`: rows, or None for the engine's own.
+    """Verify the engine in `folder`, then load it.
+
+    Args:
+        folder: the engine.
+        signature: of the folder.
+        public_key: of who must have signed it.
+        threads: that take one step together.
+        slots: requests that are answered at a time, or None for the engine's own number.
+        kept: rows of the cache beside these, for prompts that were read before.
 
     Raises:
         IntegrityError: the signature does not hold, or the files are not an engine.
@@ -39,9 +53,10 @@ def load(
     about = manifest.check(folder).predicate
     _check_software(about)
     words = tokenizer.load(folder)
-    defaults, end_tokens = _generation(folder / GENERATION)
+    defaults, end_tokens = read(folder / GENERATION)
     backend = backends.find(about.backend)
-    runtime = backend.open(folder, slots=slots or about.slots, room=about.room, threads=threads)
+    rows = (slots or about.slots) + kept
+    runtime = backend.open(folder, slots=rows, room=about.room, threads=threads)
     if words.vocabulary > runtime.vocabulary:
         raise IntegrityError(
             f"{folder}: the tokenizer has {words.vocabulary} tokens, the engine"
@@ -51,6 +66,7 @@ def load(
         runtime=runtime,
         about=about,
         tokenizer=words,
+        kept=kept,
         template=(folder / CHAT_TEMPLATE).read_text(encoding="utf-8"),
         defaults=defaults,
         end_tokens=end_tokens,
@@ -73,19 +89,3 @@ def _check_software(about: Predicate) -> None:
             f" here it is {here}",
             hint="Build it again with the facts of this host.",
         )
-
-
-def _generation(path: Path) -> tuple[Defaults, frozenset[int]]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-        longest = value.get("max_new_tokens")
-        ends = value.get("eos_token_id", [])
-        defaults = Defaults(
-            temperature=float(value.get("temperature", 1.0)),
-            top_p=float(value.get("top_p", 1.0)),
-            max_tokens=None if longest is None else int(longest),
-        )
-        found = frozenset(int(each) for each in (ends if isinstance(ends, list) else [ends]))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise IntegrityError(f"{path}: not generation settings: {error}") from error
-    return defaults, found

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from engines.serve.defaults import Defaults
 from engines.tokenizer import Tokenizer
 from landfall.errors import InvalidInput
 from landfall.model.parsing import problems_of
@@ -22,6 +23,8 @@ DEFAULT_COMPLETION_TOKENS = 16
 
 MAX_STOPS = 4
 """OpenAI's bound on stop words."""
+MAX_LOGPROBS, MAX_CHAT_LOGPROBS = 5, 20
+"""OpenAI's bounds on how many likely tokens are told, for completions and for chats."""
 
 Body = TypeVar("Body", bound="CommonBody")
 
@@ -46,24 +49,21 @@ class BadRequest(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """What a request that does not say gets; from the model's generation settings."""
-
-    temperature: float = 1.0
-    top_p: float = 1.0
-    max_tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Generation:
-    """A request that can be carried out. `ids` and `max_tokens` fit the engine together."""
+    """A request that can be carried out. `ids` and `max_tokens` fit the engine together.
+
+    `top_logprobs` is how many likely tokens to tell with each; None for no chances at all.
+    """
 
     ids: tuple[int, ...]
     max_tokens: int
     temperature: float
     top_p: float
+    top_k: int
     seed: int | None
     stops: tuple[str, ...]
+    top_logprobs: int | None
+    cache_salt: str
     stream: bool
     include_usage: bool
 
@@ -88,11 +88,15 @@ class CommonBody(_Strict):
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     stop: str | list[str] | None = None
     n: Literal[1] | None = None
     presence_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
     frequency_penalty: Annotated[float, Field(ge=0, le=0)] | None = None
+    cache_salt: Annotated[str, Field(min_length=1, max_length=256)] | None = None
+    prompt_cache_key: Any = None
+    safety_identifier: Any = None
     user: Any = None
     metadata: Any = None
     store: Any = None
@@ -111,14 +115,30 @@ class CommonBody(_Strict):
         """The longest answer that the client wants."""
         return self.max_tokens
 
+    @property
+    def chances(self) -> int | None:
+        """How many likely tokens to tell with each token; None for no chances at all."""
+        return None
+
 
 class CompletionBody(CommonBody):
     """POST /v1/completions."""
 
     prompt: str | list[int]
-    logprobs: Literal[0] | None = None
+    logprobs: Annotated[int, Field(ge=0, le=MAX_LOGPROBS)] | None = None
     echo: Literal[False] | None = None
     best_of: Literal[1] | None = None
+
+    @property
+    def chances(self) -> int | None:
+        """As asked for."""
+        return self.logprobs
+
+
+class TextFormat(_Strict):
+    """The form of an answer; there is only text."""
+
+    type: Literal["text"]
 
 
 class TextPart(_Strict):
@@ -148,7 +168,21 @@ class ChatBody(CommonBody):
 
     messages: Annotated[list[Message], Field(min_length=1)]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    logprobs: Literal[False] | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Field(ge=0, le=MAX_CHAT_LOGPROBS)] | None = None
+    response_format: TextFormat | None = None
+
+    @field_validator("top_logprobs")
+    @classmethod
+    def _together(cls, value: int | None, info: ValidationInfo) -> int | None:
+        if value is not None and "logprobs" in info.data and not info.data["logprobs"]:
+            raise ValueError("needs logprobs to be true")
+        return value
+
+    @property
+    def chances(self) -> int | None:
+        """As asked for."""
+        return (self.top_logprobs or 0) if self.logprobs else None
 
     @property
     def limit(self) -> int | None:
@@ -224,8 +258,11 @@ def generation(
         max_tokens=wanted,
         temperature=defaults.temperature if body.temperature is None else body.temperature,
         top_p=defaults.top_p if body.top_p is None else body.top_p,
+        top_k=defaults.top_k if body.top_k is None else body.top_k,
         seed=None if body.seed is None else body.seed % 2**64,
         stops=tuple(stops),
+        top_logprobs=body.chances,
+        cache_salt=body.cache_salt or "",
         stream=body.stream,
         include_usage=options.include_usage,
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from engines.serve.answer import Answer, Broken
-from engines.serve.decoder import Decoder, Event, Finish, Full, Job, Stopped
+from engines.serve.decoder import PREFILL_CHUNK, Decoder
+from engines.serve.job import Event, Finish, Full, Job, Stopped
 from engines.serve.load import Loaded
 from engines.serve.metrics import Metrics
 from engines.serve.requests import BadRequest, Generation
@@ -16,6 +17,8 @@ from engines.serve.sampling import Sampler
 
 HUNG_AFTER_S = 30.0
 """A step takes milliseconds; a thread that is silent for this long does not come back."""
+STALLED_AFTER_S = 10.0
+"""A thread that is silent for this long should get no new requests; it may still come back."""
 
 RETRY_AFTER_S = 1
 """When a client that was turned away may try again: answers take seconds, not minutes."""
@@ -31,6 +34,7 @@ class Limits:
     body_s: float = 30.0
     drain_s: float = 30.0
     hung_after_s: float = HUNG_AFTER_S
+    stalled_after_s: float = STALLED_AFTER_S
 
 
 @dataclass(eq=False, slots=True)
@@ -45,6 +49,7 @@ class Service:
     warm: bool = False
     draining: bool = False
     running: int = 0
+    failure: str = ""
     _loop: asyncio.AbstractEventLoop | None = None
 
     def __post_init__(self) -> None:
@@ -65,40 +70,62 @@ class Service:
             end_tokens=self.loaded.end_tokens,
             max_queue=self.limits.max_queue,
             deliver=self._deliver,
+            kept=self.loaded.kept,
         )
-        self.metrics.watch(
-            "landfall_slots", "Rows that there are.", lambda: self.loaded.runtime.slots
-        )
+        self.metrics.watch("landfall_slots", "Rows that there are.", lambda: self.decoder.slots)
         self.metrics.watch("landfall_active_slots", "Rows in use.", lambda: self.decoder.active)
         self.metrics.watch(
             "landfall_queue_depth", "Requests without a row.", lambda: self.decoder.waiting
         )
+        self.metrics.watch(
+            "landfall_kept_prompts", "Prompts kept in the cache.", lambda: self.decoder.kept
+        )
         self.metrics.watch("landfall_ready", "1 when ready.", lambda: not self.not_ready())
 
     async def start(self) -> None:
-        """Start decoding and generate one token: only then the engine is ready.
+        """Start decoding and fill all rows once: only then the engine is ready.
+
+        The first prompt, the first step and the first draw load code and memory, and so does the
+        first step of each number of rows. No client should wait for that.
 
         Raises:
-            Broken: it cannot.
+            Broken: it cannot; `not_live` says why.
         """
         self._loop = asyncio.get_running_loop()
         self.decoder.start()
-        done = self._loop.create_future()
-        job = Job(
-            ids=np.zeros(1, np.int64),
-            max_tokens=1,
-            sampler=Sampler(temperature=1.0),  # the first draw loads modules; not a client's
-            on_event=lambda event: None if done.done() else done.set_result(event),
-        )
-        self.decoder.submit(job)
-        event: Event = await done
-        if event.finish not in {Finish.STOP, Finish.LENGTH}:
-            raise Broken
+        slots, room = self.decoder.slots, self.loaded.runtime.room
+        ends: asyncio.Queue[Finish] = asyncio.Queue()
+
+        def note(event: Event) -> None:
+            if event.finish is not None:
+                ends.put_nowait(event.finish)
+
+        for _ in range(slots):
+            # Long enough that the first still runs when the last begins.
+            tokens = min(2 * slots, room // 2)
+            job = Job(
+                ids=np.zeros(min(PREFILL_CHUNK + 1, room - tokens), np.int64),
+                max_tokens=tokens,
+                sampler=Sampler(temperature=1.0),
+                on_event=note,
+            )
+            self.decoder.submit(job)
+        found = {await ends.get() for _ in range(slots)}
+        if not found <= {Finish.STOP, Finish.LENGTH}:
+            self.failure = f"the first answers ended with {', '.join(sorted(found))}"
+            raise Broken(self.failure)
         self.warm = True
 
-    def answer(self, request: Generation, operation: str) -> Answer:
-        """An answer to `request`, not yet queued."""
-        return Answer(request, self.decoder, self.loaded.tokenizer, self.metrics, operation)
+    def answer(self, request: Generation, operation: str, tenant: str) -> Answer:
+        """An answer to `request`, not yet queued. Without a tenant no prompt is kept or found."""
+        return Answer(
+            request,
+            self.decoder,
+            self.loaded.tokenizer,
+            self.metrics,
+            operation=operation,
+            owner=(tenant, request.cache_salt) if tenant else None,
+        )
 
     def admit(self, answer: Answer) -> None:
         """Queue an answer.
@@ -124,12 +151,11 @@ class Service:
 
     def not_live(self) -> str:
         """Why the server should be restarted, or nothing."""
-        if self.decoder.failure:
-            return f"the engine failed: {self.decoder.failure}"
+        failure = self.decoder.failure or self.failure
+        if failure:
+            return f"the engine failed: {failure}"
         silence = self.decoder.silence_s()
-        if silence > self.limits.hung_after_s:
-            return f"the engine has not taken a step for {silence:.0f} s"
-        return ""
+        return _silent(silence) if silence > self.limits.hung_after_s else ""
 
     def not_ready(self) -> str:
         """Why no request should be sent here, or nothing."""
@@ -137,7 +163,10 @@ class Service:
             return "no token has been generated yet"
         if self.draining:
             return "the server is being stopped"
-        return self.not_live()
+        silence = self.decoder.silence_s()
+        return self.not_live() or (
+            _silent(silence) if silence > self.limits.stalled_after_s else ""
+        )
 
     async def drain(self) -> bool:
         """Take nothing new and wait for what runs; False where it did not end in time."""
@@ -159,6 +188,10 @@ class Service:
 def _dispatch(events: list[Event]) -> None:
     for event in events:
         event.job.on_event(event)
+
+
+def _silent(seconds: float) -> str:
+    return f"the engine has not taken a step for {seconds:.0f} s"
 
 
 def _unavailable(message: str, headers: dict[str, str]) -> BadRequest:

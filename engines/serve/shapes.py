@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engines.serve.answer import Answer
+from engines.serve import logprobs
+from engines.serve.answer import Answer, Piece, Scored
+from engines.tokenizer import Tokenizer
 
 Choice = dict[str, object]
+Tell = Callable[[Sequence[Scored], Tokenizer], dict[str, object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,7 @@ class Shape:
         opens: whether a stream begins with an event that names the role.
         message: the text of a whole answer, as part of its choice.
         delta: a piece of text, as part of its choice.
+        chances: the log probabilities of tokens, as part of a choice.
     """
 
     operation: str
@@ -32,14 +36,19 @@ class Shape:
     opens: bool
     message: Callable[[str], Choice]
     delta: Callable[[str], Choice]
+    chances: Tell
 
-    def whole(self, id: str, model: str, text: str, answer: Answer) -> dict[str, object]:
+    def whole(
+        self, id: str, model: str, pieces: Sequence[Piece], answer: Answer, tokenizer: Tokenizer
+    ) -> dict[str, object]:
         """The whole answer."""
         assert answer.finish is not None  # it is whole
+        text = "".join(piece.text for piece in pieces)
+        scored = [each for piece in pieces for each in piece.scored]
         choice = {
             "index": 0,
             **self.message(text),
-            "logprobs": None,
+            "logprobs": self.chances(scored, tokenizer) if answer.tells_chances else None,
             "finish_reason": answer.finish.value,
         }
         return {
@@ -51,16 +60,19 @@ class Shape:
             "usage": answer.usage(),
         }
 
-    def writer(self, id: str, model: str, *, with_usage: bool) -> EventWriter:
+    def writer(self, id: str, model: str, tokenizer: Tokenizer, *, with_usage: bool) -> EventWriter:
         """What writes the events of one stream."""
-        return EventWriter(self, id, model, with_usage=with_usage)
+        return EventWriter(self, id, model, tokenizer, with_usage=with_usage)
 
 
 class EventWriter:
     """The events of one stream, as bytes. What they have in common is encoded once."""
 
-    def __init__(self, shape: Shape, id: str, model: str, *, with_usage: bool) -> None:
+    def __init__(
+        self, shape: Shape, id: str, model: str, tokenizer: Tokenizer, *, with_usage: bool
+    ) -> None:
         self._shape = shape
+        self._tokenizer = tokenizer
         common = {"id": id, "object": shape.chunk, "created": int(time.time()), "model": model}
         # With usage wanted, every event but the last has it as null.
         self._end = ', "usage": null}\n\n' if with_usage else "}\n\n"
@@ -70,16 +82,19 @@ class EventWriter:
         """The event that names the role, where there is one."""
         return self._event({"role": "assistant", "content": ""}) if self._shape.opens else b""
 
-    def piece(self, text: str) -> bytes:
-        """A piece of text."""
-        return self._choice({**self._shape.delta(text), "finish_reason": None})
+    def piece(self, piece: Piece) -> bytes:
+        """A piece of text, with the chances of its tokens where there are any."""
+        fields = {**self._shape.delta(piece.text), "finish_reason": None}
+        if piece.scored:
+            fields["logprobs"] = self._shape.chances(piece.scored, self._tokenizer)
+        return self._choice(fields)
 
     def finish(self, reason: str) -> bytes:
         """Why the answer ended."""
         empty: Choice = {"delta": {}} if self._shape.opens else {"text": ""}
         return self._choice({**empty, "finish_reason": reason})
 
-    def usage(self, counts: dict[str, int]) -> bytes:
+    def usage(self, counts: dict[str, object]) -> bytes:
         """The counts, in an event of their own."""
         rest = json.dumps({"choices": [], "usage": counts})[1:]
         return f"{self._start}{rest}\n\n".encode()
@@ -88,7 +103,7 @@ class EventWriter:
         return self._choice({"delta": delta, "finish_reason": None})
 
     def _choice(self, fields: Choice) -> bytes:
-        choice = {"index": 0, **fields, "logprobs": None}
+        choice = {"index": 0, "logprobs": None, **fields}
         return f'{self._start}"choices": [{json.dumps(choice)}]{self._end}'.encode()
 
 
@@ -100,6 +115,7 @@ COMPLETION = Shape(
     opens=False,
     message=lambda text: {"text": text},
     delta=lambda text: {"text": text},
+    chances=logprobs.of_completion,
 )
 
 CHAT = Shape(
@@ -110,4 +126,5 @@ CHAT = Shape(
     opens=True,
     message=lambda text: {"message": {"role": "assistant", "content": text, "refusal": None}},
     delta=lambda text: {"delta": {"content": text}},
+    chances=logprobs.of_chat,
 )

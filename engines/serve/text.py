@@ -13,6 +13,11 @@ class TextStream:
 
     A character of several bytes is held back until it is whole, and text that may be the
     beginning of a stop word until it is clear that it is not.
+
+    Attributes:
+        stopped: whether a stop word has ended the text.
+        read: how many characters have come.
+        released: how many of them have been handed out.
     """
 
     def __init__(self, tokenizer: Tokenizer, stops: Sequence[str] = ()) -> None:
@@ -21,6 +26,8 @@ class TextStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
         self.stopped = False
+        self.read = 0
+        self.released = 0
 
     def feed(self, token: int) -> str:
         """The text that is certain after `token`. After a stop word there is no more."""
@@ -30,15 +37,19 @@ class TextStream:
         """What was held back, at the end of the answer."""
         text = self._release(self._decoder.decode(b"", final=True))
         if not self.stopped:
+            self.released += len(self._held)
             text, self._held = text + self._held, ""
         return text
 
     def _release(self, new: str) -> str:
         if self.stopped:
             return ""
-        if not self._stops:
-            return new
-        text = self._held + new
+        self.read += len(new)
+        certain = self._certain(self._held + new) if self._stops else new
+        self.released += len(certain)
+        return certain
+
+    def _certain(self, text: str) -> str:
         found = [at for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self.stopped, self._held = True, ""

@@ -70,6 +70,16 @@ def reporter() -> Reporter:
     return Reporter(console=Console(stderr=True, soft_wrap=True))
 
 
+WIDE = 200
+"""Characters of a line on what is not a terminal: a file or a pipe cuts nothing off."""
+
+
+def wide() -> Console:
+    """A console on stdout for tables and trees."""
+    found = Console(soft_wrap=True, highlight=False)
+    return found if found.is_terminal else Console(soft_wrap=True, highlight=False, width=WIDE)
+
+
 def print_json(value: object) -> None:
     """A result for a machine, on stdout."""
     print(json.dumps(value, indent=2, ensure_ascii=False, default=str))

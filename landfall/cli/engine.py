@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from landfall.cli.arguments import AsJson
@@ -23,30 +25,47 @@ Env = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
 
 
 @app.command()
-def plan(name: Name = "tiny-lm", env: Env = "dev", as_json: AsJson = False) -> None:
-    """Show what building an engine would do, and its key. Nothing is built.
+def plan(
+    name: Annotated[
+        str, typer.Argument(metavar="ENGINE", help="A served name of engines/specs/, or a file.")
+    ] = "tiny-lm",
+    env: Annotated[
+        str, typer.Option("--env", help="dev, staging or prod; else the first with the hardware.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say whether an engine fits, what would be run, and why it is built again. Nothing is built.
 
     Example: landfall engine plan tiny-lm --json
     """
-    from engines.store import Store
-    from landfall.cli.flow import engine, services
+    from landfall.cli.flow import engine, planning, services, targets
 
-    environment = find(env)
-    found = engine.plan(environment, name, tracking_uri=services.registry_uri(environment)).plan
+    wanted = engine.find(find(env or "dev"), name)
+    environment = find(env) if env else targets.first(wanted, find("dev"))
+    made = engine.plan_all(environment, wanted, registry=lambda: services.registry_uri(environment))
     if as_json:
-        print(found.to_json(), end="")
+        texts = [each.plan.model_dump(mode="json") for each in made]
+        print_json(texts[0] if len(texts) == 1 else texts)
         return
-    table = Table(box=None, padding=(0, 2), show_header=False)
-    there = Store(environment.store).get(found.key) is not None
-    table.add_row("key", found.key)
-    table.add_row("in the store", "yes: building it again is a cache hit" if there else "no")
-    for step in found.steps:
-        table.add_row(
-            "step", " ".join([step.action, *(f"{k}={v}" for k, v in step.settings.items())])
-        )
-    for part, value in found.parts.items():
-        table.add_row(f"part {part}", value)
-    Console(soft_wrap=True).print(table)
+    console = Console(highlight=False)
+    for each in made:
+        for section in planning.sections(environment, each.plan):
+            console.print(f"[bold]{escape(section.title)}[/]")
+            console.print(_table(section.columns, section.rows))
+        console.print("\n[bold]what is run, each step in a process of its own[/]")
+        for line in planning.commands(each.plan):
+            console.print(line, markup=False, soft_wrap=True)
+        console.print()
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    """Words are folded, never cut: a key must be whole."""
+    table = Table(box=None, padding=(0, 2), show_header=any(columns))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    return table
 
 
 @app.command()

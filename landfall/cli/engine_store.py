@@ -1,32 +1,48 @@
-"""landfall engine: the store of engines, what is in it, why it stays, and where it comes from."""
+"""landfall engine: the store of engines, what is in it, what may go, and whether it is whole."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from landfall.cli.arguments import AsJson
-from landfall.cli.console import print_json
+from landfall.cli.console import print_json, wide
 from landfall.model.environment import find
 
 Env = Annotated[str, typer.Option("--env", help="dev, staging or prod.")]
+GRACE_DAYS = 14
+"""Long enough for a canary and its review; a removed engine can be built again."""
 Key = Annotated[str, typer.Argument(metavar="KEY", help="A key, or its first digits.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands of this module to the group `landfall engine`."""
-    for command in (gc, pin, unpin, verify):
+    for command in (receive, gc, pin, unpin, verify):
         app.command()(command)
+
+
+def receive(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The engine's folder.")],
+    signature: Annotated[Path, typer.Option(help="Over it.")],
+    env: Env = "dev",
+) -> None:
+    """Take an engine into the store that somebody else has signed.
+
+    Example: landfall engine receive work/engine --signature work/engine.sig --env prod
+    """
+    from landfall.cli.flow import store
+
+    print(store.receive(find(env), folder, signature).key)
 
 
 def gc(
     env: Env = "dev",
     grace_days: Annotated[
         float, typer.Option(min=0, help="Keep what is younger than so many days.")
-    ] = 14,
+    ] = GRACE_DAYS,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say it, and remove nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +75,7 @@ def gc(
         table.add_row(
             str(row["key"])[:12], str(row["name"]), size, age, str(row["fate"]), str(row["why"])
         )
-    Console(soft_wrap=True).print(table)
+    wide().print(table)
     gone = [each.item.size for each in verdicts if not each.kept]
     verb = "would be freed" if dry_run else "freed"
     print(f"{len(gone)} of {len(verdicts)} engines, {sum(gone) / 1e6:,.1f} MB {verb}")
@@ -115,6 +131,6 @@ def verify(
         table = Table("key", "name", "found", box=None, padding=(0, 2))
         for each in checked:
             table.add_row(each.key[:12], each.name, each.wrong or "whole")
-        Console(soft_wrap=True).print(table)
+        wide().print(table)
     if any(each.wrong for each in checked):
         raise typer.Exit(1)

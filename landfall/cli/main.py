@@ -19,8 +19,10 @@ from landfall.cli import (
     doctor,
     down,
     engine,
+    engine_inquiry,
     engine_life,
     engine_load,
+    engine_poll,
     engine_release,
     engine_store,
     graph,
@@ -67,7 +69,7 @@ MODULES = (
 )
 for module in MODULES:
     app.command(module.NAME, help=module.HELP, context_settings=module.CONTEXT)(module.command)
-for group in (engine_release, engine_load, engine_life, engine_store):
+for group in (engine_release, engine_load, engine_life, engine_store, engine_inquiry, engine_poll):
     group.add_to(engine.app)
 app.add_typer(engine.app, name="engine")
 

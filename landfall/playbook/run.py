@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,10 +92,12 @@ def run(
     *,
     check: bool = False,
     tags: Sequence[str] = (),
+    skip_tags: Sequence[str] = (),
     limit: str = "",
     variables: Mapping[str, object] | None = None,
     on_result: Callable[[TaskResult], None] | None = None,
     on_task: Callable[[str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
     tolerate: bool = False,
 ) -> Run:
     """Run a playbook of `playbooks/` against an environment's inventory.
@@ -102,10 +107,13 @@ def run(
         playbook: file name below `playbooks/`.
         check: look only, change nothing (`--check --diff`).
         tags: run only what carries one of these.
+        skip_tags: leave out what carries one of these.
         limit: run only on these hosts.
         variables: extra variables; they go through a file, never through argv.
         on_result: gets each task's result as it comes.
         on_task: gets the name of each task as it starts.
+        cancelled: asked again and again; once it says yes, the run ends where it is. Needed only
+            outside the main thread, where Ctrl-C does not arrive.
         tolerate: return the run even where hosts failed or did not answer (for previews).
 
     Raises:
@@ -116,8 +124,9 @@ def run(
     events = _Events(on_result=on_result, on_task=on_task)
     with _folder() as name:
         folder = Path(name)
-        command = _command_line(check=check, tags=tags, folder=folder, variables=variables)
-        status = _start(environment, playbook, folder, events, command=command, limit=limit)
+        words = _command_line(check=check, tags=tags, skip_tags=skip_tags)
+        command = " ".join([*words, *_given(folder, variables)])
+        status = _start(environment, playbook, folder, events, cancelled, command, limit)
     if status == "canceled":
         raise Interrupted("the playbook was interrupted")
     if not events.counts:
@@ -159,32 +168,48 @@ def _start(
     playbook: str,
     folder: Path,
     handle: Callable[[dict[str, Any]], bool],
-    *,
+    cancelled: Callable[[], bool] | None,
     command: str,
     limit: str,
 ) -> str:
     if not (environment.root / "playbooks" / playbook).is_file():
         raise UsageError(f"playbooks/{playbook} does not exist")
-    runner = ansible_runner.run(
-        private_data_dir=str(folder),
-        project_dir=str(environment.root),
-        playbook=f"playbooks/{playbook}",
-        inventory=str(environment.inventory),
-        cmdline=command or None,
-        limit=limit or None,
-        envvars={
-            "ANSIBLE_CONFIG": str(environment.root / "ansible.cfg"),
-            "ANSIBLE_FORCE_COLOR": "false",
-            "ANSIBLE_NOCOLOR": "true",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        },
-        event_handler=handle,
-        quiet=True,
-        # No limit on silence: a rebuild, a stress test, an engine's build or a server's start
-        # prints nothing for long. A dead connection is ended by ssh (ServerAliveInterval).
-        settings={"suppress_output_file": True, "idle_timeout": None, "job_timeout": None},
-    )
+    with _handlers_kept():
+        runner = ansible_runner.run(
+            private_data_dir=str(folder),
+            project_dir=str(environment.root),
+            playbook=f"playbooks/{playbook}",
+            inventory=str(environment.inventory),
+            cmdline=command or None,
+            limit=limit or None,
+            envvars={
+                "ANSIBLE_CONFIG": str(environment.root / "ansible.cfg"),
+                "ANSIBLE_FORCE_COLOR": "false",
+                "ANSIBLE_NOCOLOR": "true",
+                "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            },
+            event_handler=handle,
+            cancel_callback=cancelled,
+            quiet=True,
+            # No limit on silence: a rebuild, a stress test, an engine's build or a server's start
+            # prints nothing for long. A dead connection is ended by ssh (ServerAliveInterval).
+            settings={"suppress_output_file": True, "idle_timeout": None, "job_timeout": None},
+        )
     return str(runner.status)
+
+
+@contextmanager
+def _handlers_kept() -> Iterator[None]:
+    """Undo what the runner does to this process: it takes SIGINT and SIGTERM and keeps them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 RECAP = ("ok", "changed", "dark", "failures", "skipped", "rescued", "ignored")
@@ -205,18 +230,21 @@ def _folder() -> tempfile.TemporaryDirectory[str]:
     )
 
 
-def _command_line(
-    *, check: bool, tags: Sequence[str], folder: Path, variables: Mapping[str, object] | None
-) -> str:
+def _command_line(*, check: bool, tags: Sequence[str], skip_tags: Sequence[str]) -> list[str]:
     words = ["--check", "--diff"] if check else ["--diff"]
-    if tags:
-        words += ["--tags", ",".join(tags)]
-    if variables:
-        path = folder / "variables.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(variables))
-        words += ["--extra-vars", f"@{path}"]
-    return " ".join(words)
+    for option, names in (("--tags", tags), ("--skip-tags", skip_tags)):
+        if names:
+            words += [option, ",".join(names)]
+    return words
+
+
+def _given(folder: Path, variables: Mapping[str, object] | None) -> list[str]:
+    if not variables:
+        return []
+    path = folder / "variables.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(variables))
+    return ["--extra-vars", f"@{path}"]
 
 
 def _result(kind: str, data: Mapping[str, Any]) -> TaskResult:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from engines import sign
 from engines.store import Store
 from landfall import process
 from landfall.cli import engine_store
 from landfall.cli.flow import claims, store
 from landfall.cli.main import app
-from landfall.errors import InvalidInput
+from landfall.errors import IntegrityError, InvalidInput, Refused
 from landfall.model.environment import Environment
 from tests.engines import stored
 
@@ -113,6 +115,39 @@ def test_a_damaged_engine_is_named(
     assert list(wrong) == ["c"]
     assert "model.onnx differs" in wrong["c"]
     assert run(monkeypatch, full, "verify", how, "aaaa")[0] == 0
+
+
+@pytest.mark.slow
+def test_a_signed_engine_is_taken_in(dev: Environment, tmp_path: Path) -> None:
+    private, _ = sign.generate_keys(dev.keys)
+    engine = stored.engine(tmp_path, built_by="build-1")
+    sign.sign(engine, tmp_path / "engine.sig", private)
+    assert store.receive(dev, engine, tmp_path / "engine.sig").key == stored.key_of("a")
+    _, stranger = sign.generate_keys(tmp_path / "stranger")
+    stranger.replace(dev.keys / sign.PUBLIC_KEY)
+    with pytest.raises(IntegrityError, match="Key mismatch"):
+        store.receive(dev, engine, tmp_path / "engine.sig")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"built_by": ""}, "nobody is known who built"),
+        ({"gates": ({"name": "latency", "outcome": "not run"},)}, r"latency \(not run\)"),
+        ({"quality": None}, "none ran"),
+    ],
+)
+def test_what_prod_does_not_take_in(
+    checkout: Path, tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    prod = Environment(name="prod", root=checkout)
+    private, _ = sign.generate_keys(prod.keys)
+    engine = stored.engine(tmp_path, **changes)
+    sign.sign(engine, tmp_path / "engine.sig", private)
+    with pytest.raises(Refused, match=reason):
+        store.receive(prod, engine, tmp_path / "engine.sig")
+    assert Store(prod.store).entries() == []
 
 
 @pytest.mark.parametrize("prefix", ["abc", "zzzz", "0000"])

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from engines import key
+from engines import catalog, key
 from engines.facts import Facts
-from engines.source import PARTS, ModelSource
-from engines.spec import EngineSpec, load_all
+from engines.source import PARTS, ModelSource, planned
+from engines.spec import EngineSpec, load, load_all
+from engines.target import anywhere
 from landfall import errors
 from landfall.errors import LandfallError
 from landfall.model.change import SEVERITY_OF, ExitCode, Half, Kind
@@ -135,7 +136,7 @@ def test_classes_are_all_there() -> None:
 
 
 def test_parts_of_a_key() -> None:
-    spec = next(iter(load_all().values()))
+    spec = load_all()["tiny-lm"]
     model = ModelSource(
         name="m",
         version="1",
@@ -147,6 +148,16 @@ def test_parts_of_a_key() -> None:
     facts = Facts(machine="x86_64", cpu="", isa=(), python="", packages={"onnxruntime": "1.31.1"})
     rows = document("docs/engines.md").table("part", "is")
     assert [row[0] for row in rows] == list(key.parts(spec, model, facts))
+
+
+def test_parts_of_a_key_on_a_gpu() -> None:
+    spec = load(ROOT / "examples/engines/assistant.yaml")
+    model = planned("m", catalog.models()["llama-3.1-8b"].shape, Classification.PUBLIC)
+    facts = Facts(machine="x86_64", cpu="", isa=(), python="", packages={})
+    [target] = anywhere(["L40S"])
+    rows = document("docs/engines.md").table("part, on a GPU", "is")
+    made = list(key.parts(spec, model, facts, target))
+    assert [row[0] for row in rows] == made[made.index("target") + 1 :]
 
 
 def test_keys_of_a_spec() -> None:

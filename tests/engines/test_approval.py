@@ -43,6 +43,14 @@ def test_all_reasons_at_once() -> None:
     assert len(approval.problems("prod", Names())) == 4
 
 
+def test_a_builder_cannot_sign_for_prod() -> None:
+    approval.check_signing("prod", builder="build-1", signer="Release")
+    approval.check_signing("dev", builder="", signer="")
+    for builder, reason in (("RELEASE", "another one must sign"), ("", "nobody is known")):
+        with pytest.raises(PolicyViolation, match=reason):
+            approval.check_signing("prod", builder=builder, signer="Release")
+
+
 def test_elsewhere_one_person_is_enough() -> None:
     approval.check("dev", Names())
     approval.check("staging", Names(author="ada", approver="ada"))

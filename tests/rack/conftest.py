@@ -169,22 +169,35 @@ class Playbooks:
         written = self.folder / "inventory/hosts.yml"
         written.parent.mkdir(exist_ok=True)
         written.write_text(json.dumps(inventory, indent=2))
-        given = self.folder / "given.json"
-        given.write_text(json.dumps(dict(values or {})))
         path = Path(playbook) if Path(playbook).is_absolute() else ROOT / "playbooks" / playbook
-        command: list[str | Path] = [BIN / "ansible-playbook", "-i", written.parent]
-        done = process.run(
-            [*command, "--extra-vars", f"@{given}", path, *words],
-            cwd=ROOT,
-            env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        with (self.folder / "play.log").open("a") as log:
-            log.write(output)
-        assert not check or done.returncode == 0, output[-6000:]
-        self.runs.append(Played(done.returncode, output, recap(output)))
-        return self.runs[-1]
+        played = play(self.folder, written.parent, values or {}, path, *words, check=check)
+        self.runs.append(played)
+        return played
+
+
+def play(
+    folder: Path,
+    inventory: Path,
+    values: Mapping[str, Any],
+    playbook: Path,
+    *words: str,
+    check: bool = True,
+) -> Played:
+    """Run a playbook as by hand; what it says is also added to `play.log` in `folder`."""
+    given = folder / "given.json"
+    given.write_text(json.dumps(dict(values)))
+    program: list[str | Path] = [BIN / "ansible-playbook", "-i", inventory]
+    done = process.run(
+        [*program, "--extra-vars", f"@{given}", playbook, *words],
+        cwd=ROOT,
+        env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    with (folder / "play.log").open("a") as log:
+        log.write(output)
+    assert not check or done.returncode == 0, output[-6000:]
+    return Played(done.returncode, output, recap(output))
 
 
 def recap(output: str) -> dict[str, dict[str, int]]:

@@ -22,7 +22,7 @@ from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Cable, server
 from rehearsal.virtual.rack import VirtualRack
 from tests.rack.cloud_end import CloudEnd, be_patient, put_network
-from tests.rack.conftest import Boot, Played, recap
+from tests.rack.conftest import Boot, Played, play
 from tests.rack.site_end import HERE, THERE
 
 BIN = Path(sys.executable).parent
@@ -127,21 +127,10 @@ class Link:
             **values,
         }  # fmt: skip
         inventory = self.rack.inventory([self.edge], groups=("edge_hosts",))
-        (self.folder / "hosts.json").write_text(json.dumps(inventory))
-        (self.folder / "given.json").write_text(json.dumps(given))
-        given_by = f"@{self.folder / 'given.json'}"
-        played: list[str | Path] = [playbook or ROOT / "playbooks/link.yml", *words]
-        done = process.run(
-            [BIN / "ansible-playbook", "-i", self.folder / "hosts.json", "-e", given_by, *played],
-            cwd=ROOT,
-            env={"ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"), "ANSIBLE_NOCOLOR": "1"},
-            check=False,
-        )
-        output = done.stdout + done.stderr
-        with (self.folder / "play.log").open("a") as log:
-            log.write(output)
-        assert not check or done.returncode == 0, output[-6000:]
-        return Played(done.returncode, output, recap(output))
+        hosts = self.folder / "hosts.json"
+        hosts.write_text(json.dumps(inventory))
+        path = playbook or ROOT / "playbooks/link.yml"
+        return play(self.folder, hosts, given, path, *words, check=check)
 
     def close(self) -> Played:
         """Play the role `firewall` on the edge, with what `site.yml` gives it."""

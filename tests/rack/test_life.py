@@ -195,16 +195,22 @@ def checkout(
     return made
 
 
-def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
-    """A prompt through the gateway, from the serving network."""
+def request(key: str, *options: str, timeout_s: int = 20) -> list[str]:
+    """The command that sends a prompt through the gateway, from the serving network."""
     body = {"model": "tiny-lm", "messages": [{"role": "user", "content": "hello"}]}
-    said = rack.inside(
-        *("curl", "-sS", "--stderr", "-", "--max-time", "20"),
-        *("-H", f"Authorization: Bearer {KEYS[tenant]}"),
-        *("-H", "Content-Type: application/json", "-d", json.dumps(body)),
-        f"http://{ADDRESS}:8080/v1/chat/completions",
-        check=False,
-    )
+    return [
+        *("curl", "-sS", *options, "--max-time", str(timeout_s)),
+        *("-H", f"Authorization: Bearer {key}", "-d", json.dumps(body)),
+        *("-H", "Content-Type: application/json", f"http://{ADDRESS}:8080/v1/chat/completions"),
+    ]
+
+
+STATUS = ("-o", "/dev/null", "-w", "%{http_code}\n")
+
+
+def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
+    """The answer to a prompt, or what curl says instead."""
+    said = rack.inside(*request(KEYS[tenant], "--stderr", "-"), check=False)
     if not said.startswith("{"):
         return said
     told = json.loads(said)
@@ -213,14 +219,7 @@ def ask(rack: VirtualRack, tenant: str = "clinic") -> Any:
 
 def statuses_under_load(rack: VirtualRack) -> set[str]:
     """How the gateway answers 40 requests when as many run at once as the engine has slots."""
-    body = json.dumps({"model": "tiny-lm", "messages": [{"role": "user", "content": "hello"}]})
-    each = shlex.join(
-        [
-            *("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}\n", "--max-time", "60"),
-            *("-H", f"Authorization: Bearer {KEYS['clinic']}", "-d", body),
-            *("-H", "Content-Type: application/json", f"http://{ADDRESS}:8080/v1/chat/completions"),
-        ]
-    )
+    each = shlex.join(request(KEYS["clinic"], *STATUS, timeout_s=60))
     return set(rack.inside("sh", "-c", f"seq 40 | xargs -P2 -I RUN {each}", check=False).split())
 
 
@@ -268,7 +267,8 @@ def test_alone_and_without_power_it_comes_back_by_itself(
     assert guest.run("findmnt -no SOURCE /srv/data").strip() == "/dev/mapper/data"
     assert "tpm2" in guest.run("cat /etc/crypttab")
     assert ask(rack) == {"model": "first", "classification": "restricted"}
-    assert status_with_a_wrong_key(rack) == "401"
+    wrong = request("wrong-key-0123456789abcdef", *STATUS)
+    assert rack.inside(*wrong).strip() == "401"
     assert statuses_under_load(rack) == {"200"}
 
 
@@ -282,11 +282,3 @@ def test_the_sites_own_services_come_back_and_are_enough(
     guest.run(f"systemctl stop {UNIT}; podman rmi --all --force", timeout_s=120)
     checkout.landfall("site", "dev", "--tags", "runtime")
     assert guest.run(f"systemctl is-active {UNIT}").strip() == "active"
-
-
-def status_with_a_wrong_key(rack: VirtualRack) -> str:
-    return rack.inside(
-        *("curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20"),
-        *("-H", "Authorization: Bearer wrong-key-0123456789abcdef", "-d", "{}"),
-        f"http://{ADDRESS}:8080/v1/chat/completions",
-    )

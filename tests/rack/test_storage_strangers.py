@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -48,11 +49,18 @@ def device(guest: Guest, bay: int) -> str:
 
 def test_two_disks_with_one_serial_number(guest: Guest, playbooks: Playbooks) -> None:
     twin = Disk(serial=HARDWARE.disks[0].serial, size_mib=512, label="twin")
-    bay = guest.plug(twin)
+    bays = guest.bays()
+    restart_with(guest, {**bays, 5: twin})
     try:
         assert "SS-1-NVME0 is the serial number of /dev/nvme" in refused(guest, playbooks)
     finally:
-        guest.pull(bay)
+        restart_with(guest, bays)
+
+
+def restart_with(guest: Guest, bays: Mapping[int, Disk]) -> None:
+    guest.power_off()
+    guest.arrange(bays)
+    guest.boot()
 
 
 def test_a_larger_disk_under_a_promised_serial_number(guest: Guest, playbooks: Playbooks) -> None:

@@ -9,15 +9,16 @@ from pathlib import Path
 
 import yaml
 
-from engines import build, facts, manifest, sign, source, spec
+from engines import backends, build, contained, facts, manifest, sign
 from engines import plan as plans
 from engines.plan import Plan
 from engines.release import promote
+from engines.spec import EngineSpec, load, load_all
 from engines.store import Store
 from landfall import files
+from landfall.cli.flow import models, targets
 from landfall.errors import InvalidInput, Problem, Refused
 from landfall.model import release
-from landfall.model.classification import Classification
 from landfall.model.environment import Environment
 
 Progress = Callable[[str], None]
@@ -31,20 +32,21 @@ class Planned:
     model: Path
 
 
-def specs(environment: Environment) -> dict[str, spec.EngineSpec]:
-    """Every spec of the environment's checkout, by served name."""
-    return spec.load_all(environment.root / "engines" / "specs")
+def specs(environment: Environment) -> dict[str, EngineSpec]:
+    """Every spec of the environment's checkout whose target its site has, by served name."""
+    found = load_all(environment.root / "engines" / "specs")
+    return {name: each for name, each in found.items() if targets.of(environment, each)}
 
 
-def find(environment: Environment, name: str) -> spec.EngineSpec:
+def find(environment: Environment, name: str) -> EngineSpec:
     """The spec of a served name, or in a file.
 
     Raises:
         InvalidInput: there is no such spec; names those that are.
     """
     if name.endswith((".yaml", ".yml")):
-        return spec.load(Path(name))
-    known = specs(environment)
+        return load(Path(name))
+    known = load_all(environment.root / "engines" / "specs")
     if name not in known:
         message = f"no such engine; there are {', '.join(sorted(known)) or 'none'}"
         raise InvalidInput("engines/specs", [Problem(path=name, message=message)])
@@ -52,32 +54,41 @@ def find(environment: Environment, name: str) -> spec.EngineSpec:
 
 
 def plan(environment: Environment, name: str, *, tracking_uri: str) -> Planned:
-    """What building the engine `name` would do, from the model that the registry has now.
+    """What building the engine `name` would do, for the first of its targets.
 
     Raises:
         InvalidInput: there is no such spec, or it does not fit the model.
     """
-    from landfall import registry  # slow to import, and not needed by those who only read specs
+    return plan_all(environment, find(environment, name), registry=lambda: tracking_uri)[0]
 
-    wanted = find(environment, name)
-    version = registry.resolve(
-        wanted.model.name,
-        wanted.model.version or wanted.model.alias or "",
-        tracking_uri=tracking_uri,
-    )
-    digest = version.tags.get(registry.CONTENT_DIGEST, "")
-    folder = environment.leavings / "models" / f"{version.name}-{digest[:16]}"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    registry.download(version, folder, tracking_uri=tracking_uri)
-    found = source.read(
-        folder,
-        name=version.name,
-        version=str(version.version),
-        classification=Classification(version.tags["classification"]),
-        data_digest=version.tags.get("data_digest", ""),
-        remembered=folder.parent / "digests.json",
-    )
-    return Planned(plan=plans.plan(wanted, found, facts.read()), model=folder)
+
+def plan_all(
+    environment: Environment, wanted: EngineSpec, *, registry: Callable[[], str]
+) -> list[Planned]:
+    """What building `wanted` would do, once for each target that the site has.
+
+    `registry` is asked for its address only where the model is in one.
+
+    Raises:
+        InvalidInput: it does not fit the model or the hardware; all problems at once.
+        LandfallError: the site has none of the targets.
+    """
+    there = targets.require(environment, wanted)
+    model, folder = models.find(environment, wanted, registry=registry)
+    here = facts.read()
+    found: list[Planned] = []
+    problems: list[Problem] = []
+    where: list[str] = []
+    for target in there:
+        try:
+            made = plans.plan(wanted, model, here, target)
+            found.append(Planned(plan=made, model=folder))
+        except InvalidInput as error:
+            problems += error.problems
+            where.append(error.source)
+    if problems:
+        raise InvalidInput(", ".join(where), problems)
+    return found
 
 
 def ensure(
@@ -94,7 +105,10 @@ def ensure(
     Raises:
         GateFailed: the engine lost more quality than its spec allows.
         IntegrityError: a file is not what the plan says.
+        Refused: the backend builds in a container, on a host with the GPU.
     """
+    if backends.find(planned.plan.backend).CONTAINED:
+        contained.not_here(planned.plan.backend)
     store = Store(environment.store)
     key = planned.plan.key
     if store.get(key) is not None:

@@ -6,15 +6,17 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
 from filelock import FileLock, Timeout
 
 from engines import sign
 from engines.store import Store
-from landfall import registry
+from landfall import playbook, registry
 from landfall.cli.console import Reporter
 from landfall.cli.flow import cloud, engine, gateway, model, rack, services, site
+from landfall.cli.flow.meanwhile import meanwhile
 from landfall.errors import Busy, IntegrityError
 from landfall.handoff import Handoff
 from landfall.model.environment import Environment
@@ -84,20 +86,35 @@ def _rehearse(environment: Environment, tell: Reporter, *, offline: bool, site_t
         services.record(environment, running)
         made = services.ensure_secrets(environment, told, running)
         step.result = f"{made} made" if made else "all there"
-    with tell.step("training: tiny-lm, interrupted once as a spot reclaim would") as step:
-        outcome = model.ensure(environment, running, step)
-    with tell.step("registry: registering the version") as step:
-        running.wait(step.update)
-        version = model.register(outcome, running)
-        step.result = f"{version.name} version {version.version}, alias {model.ALIAS}"
-    if site_too:
-        with tell.step("rack: booting a Debian host") as step:
-            site.boot(environment, step)
+    with _host_meanwhile(environment, tell, site_too=site_too) as prepared:
+        with tell.step("training: tiny-lm, interrupted once as a spot reclaim would") as step:
+            outcome = model.ensure(environment, running, step)
+        with tell.step("registry: registering the version") as step:
+            running.wait(step.update)
+            version = model.register(outcome, running)
+            step.result = f"{version.name} version {version.version}, alias {model.ALIAS}"
+        if prepared is not None:
+            with tell.step("site: the host without its engine, begun before the training") as step:
+                step.result = site.in_words(prepared.result())
     key = _engine(environment, tell, running, on_host=site_too)
     if site_too:
-        with tell.step("site: configuring the host with Ansible") as step:
-            site.run(environment, site.Asked(), step)
+        with tell.step("site: what serves, configured with Ansible") as step:
+            site.run(environment, site.Asked(skip_tags=site.OF_THE_HOST), step)
     return _done(environment, told, version, key, site_too=site_too)
+
+
+@contextmanager
+def _host_meanwhile(
+    environment: Environment, tell: Reporter, *, site_too: bool
+) -> Iterator[Future[playbook.Run] | None]:
+    """Boot the host, and have it configured as far as it can be without an engine."""
+    if not site_too:
+        yield None
+        return
+    with tell.step("rack: booting a Debian host") as step:
+        site.boot(environment, step)
+    with meanwhile(lambda stopped: site.prepare(environment, stopped)) as prepared:
+        yield prepared
 
 
 def _engine(environment: Environment, tell: Reporter, running: Services, *, on_host: bool) -> str:

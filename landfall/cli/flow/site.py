@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from landfall import files, playbook
@@ -22,6 +22,22 @@ INTERNAL = frozenset({"build"})
 """Playbooks that other commands run, with what they need."""
 
 
+OF_THE_HOST = (
+    "preflight",
+    "base",
+    "hardening",
+    "storage",
+    "network",
+    "firewall",
+    "tuning",
+    "audit",
+    "metrics",
+    "gpu",
+    "programs",
+)
+"""What of `site.yml` needs no engine, and so can be done before there is one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """What of the site half is to run, and on what.
@@ -30,6 +46,7 @@ class Asked:
         playbook: a file of `playbooks/`, without its ending.
         limit: an Ansible pattern of hosts; empty for all.
         tags: only what carries one of them; empty for all.
+        skip_tags: all but what carries one of them.
         values: variables of this run alone.
         several: whether a playbook that can cost data may touch more than one host.
     """
@@ -37,6 +54,7 @@ class Asked:
     playbook: str = "site"
     limit: str = ""
     tags: tuple[str, ...] = ()
+    skip_tags: tuple[str, ...] = ()
     values: Mapping[str, str] = field(default_factory=dict)
     several: bool = False
 
@@ -90,7 +108,7 @@ def boot(environment: Environment, step: Step) -> None:
 
 def plan(environment: Environment, asked: Asked, step: Step) -> Report:
     """What a run would change; nothing is changed."""
-    done = _run(environment, asked, step, check=True)
+    done = _run(environment, asked, check=True, on_task=step.update)
     changes = playbook.changes(done, environment.name)
     step.result = f"{len(changes)} changes"
     return Report(
@@ -110,13 +128,35 @@ def run(environment: Environment, asked: Asked, step: Step) -> playbook.Run:
     """
     if asked.playbook == "site":
         variables.check(environment)
-    done = _run(environment, asked, step, check=False)
-    tasks = sum(words.get("ok", 0) for words in done.counts.values())
-    step.result = f"{done.changed} of {tasks} tasks changed something"
+    done = _run(environment, asked, check=False, on_task=step.update)
+    step.result = in_words(done)
     return done
 
 
-def _run(environment: Environment, asked: Asked, step: Step, *, check: bool) -> playbook.Run:
+def in_words(*runs: playbook.Run) -> str:
+    """How much runs have changed."""
+    tasks = sum(words.get("ok", 0) for run in runs for words in run.counts.values())
+    return f"{sum(run.changed for run in runs)} of {tasks} tasks changed something"
+
+
+def prepare(environment: Environment, cancelled: Callable[[], bool]) -> playbook.Run:
+    """Run what of `site.yml` needs no engine, beside other work; `cancelled` ends it.
+
+    Raises:
+        Unreachable: a host does not answer.
+        CommandFailed: a task failed.
+    """
+    return _run(environment, Asked(tags=OF_THE_HOST), check=False, cancelled=cancelled)
+
+
+def _run(
+    environment: Environment,
+    asked: Asked,
+    *,
+    check: bool,
+    on_task: Callable[[str], None] | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> playbook.Run:
     return playbook.run(
         environment,
         f"{asked.playbook}.yml",
@@ -124,6 +164,8 @@ def _run(environment: Environment, asked: Asked, step: Step, *, check: bool) -> 
         tolerate=check,
         limit=asked.limit,
         tags=asked.tags,
+        skip_tags=asked.skip_tags,
         variables=asked.values,
-        on_task=step.update,
+        on_task=on_task,
+        cancelled=cancelled,
     )

@@ -1,4 +1,4 @@
-"""The store of engines: what may go, and what is whole."""
+"""The store of engines: what comes in, what may go, and what is whole."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines import collection, manifest, sign
+from engines import approval, collection, manifest, sign
 from engines.collection import Verdict
-from engines.store import Entry, Store
+from engines.entry import Entry
+from engines.store import Store
 from landfall.cli.flow.claims import claims
-from landfall.errors import IntegrityError
+from landfall.errors import GateFailed, IntegrityError
 from landfall.model.environment import Environment
 
 
@@ -45,17 +46,27 @@ def check(environment: Environment, keys: list[str], *, full: bool) -> list[Chec
     return [_checked(store, each, trust if trust.exists() else None, full) for each in entries]
 
 
-def name_of(entry: Entry) -> str:
-    """The served name that an engine was built for."""
-    try:
-        return manifest.read(entry.engine).predicate.engine
-    except IntegrityError:
-        return collection.UNKNOWN
-
-
 def _checked(store: Store, entry: Entry, trust: Path | None, full: bool) -> Checked:
     try:
         store.verify(entry.key, trust, full=full)
     except IntegrityError as error:
-        return Checked(key=entry.key, name=name_of(entry), wrong=error.message)
-    return Checked(key=entry.key, name=name_of(entry), wrong="")
+        return Checked(key=entry.key, name=entry.name, wrong=error.message)
+    return Checked(key=entry.key, name=entry.name, wrong="")
+
+
+def receive(environment: Environment, folder: Path, signature: Path) -> Entry:
+    """Take in an engine that somebody else signed, after checking all that a release needs of it.
+
+    Raises:
+        IntegrityError: it is not what was signed, by nobody who is believed here, or damaged.
+        GateFailed: a gate is not passed.
+        PolicyViolation: who built it has signed it, for an environment where that takes two.
+    """
+    trust = environment.keys / sign.PUBLIC_KEY
+    signer = sign.verify(folder, signature, trust)
+    about = manifest.check(folder).predicate
+    if not about.passed:
+        unmet = ", ".join(f"{each.name} ({each.outcome})" for each in about.unmet) or "none ran"
+        raise GateFailed(f"engine {about.key[:12]} has gates that are not passed: {unmet}")
+    approval.check_signing(environment.name, builder=about.built_by, signer=signer)
+    return Store(environment.store).put(folder, signature)

@@ -13,7 +13,8 @@ from engines.serve.metrics import FIRST_TOKEN_BUCKETS, Metrics
 def page(*seconds: float) -> str:
     metrics = Metrics("tiny-lm", {"key": "1"})
     for number, each in enumerate(seconds):
-        metrics.first_token("chat" if number % 2 else "text_completion", each)
+        operation = "chat" if number % 2 else "text_completion"
+        metrics.answered(operation, first_s=each, rest_s=0.0, tokens=1)
     return metrics.text().decode()
 
 

@@ -137,8 +137,8 @@ def test_an_engine_on_a_version_that_has_none_is_shown_in_the_other_mode() -> No
     told = str(caught.value)
     for line in (
         "mode: pytorch",
-        "weights: int8  # not established",
-        "cache: fp8",
+        "# int8 weights: not established",
+        "kv_cache: fp8",
         "max_sequence: 8192",
     ):
         assert line in told

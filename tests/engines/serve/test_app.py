@@ -13,9 +13,9 @@ import pytest
 
 from engines import manifest
 from engines.serve import app
+from engines.serve.defaults import Defaults
 from engines.serve.load import Loaded
-from engines.serve.requests import Defaults
-from engines.serve.service import Limits, Service
+from engines.serve.service import Broken, Limits, Service
 from engines.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.slow
@@ -26,19 +26,23 @@ class Slow:
 
     slots, room, vocabulary = 1, 100_000, 256
 
-    def __init__(self, *, fails: bool = False) -> None:
-        self.fails = fails
+    def __init__(self) -> None:
+        self.fails = False
+        self.value = 1.0
         self.pause_s = 0.0
 
     def prefill(self, slot: int, ids: Any, start: int) -> Any:
         time.sleep(self.pause_s)
-        return np.tile(np.eye(256, dtype=np.float32)[97], (len(ids), 1))
+        return self._logits(len(ids))
 
     def decode(self, ids: Any, lengths: Any) -> Any:
         time.sleep(0.005)
         if self.fails:
             raise RuntimeError("kanarienvogel")
-        return np.tile(np.eye(256, dtype=np.float32)[97], (len(ids), 1))
+        return self._logits(len(ids))
+
+    def _logits(self, rows: int) -> Any:
+        return np.tile(np.eye(256, dtype=np.float32)[97] * self.value, (rows, 1))
 
     def move(self, source: int, target: int, length: int) -> None:
         raise AssertionError("there is one row")
@@ -106,7 +110,7 @@ def test_a_client_that_leaves_frees_its_row(stream: bool, after: int, signed: An
             while service.decoder.active or service.decoder.waiting:
                 await asyncio.sleep(0.005)
         assert service.running == 0
-        assert 'code="499"' in service.metrics.text().decode()
+        assert 'error_type="499"' in service.metrics.text().decode()
         service.decoder.stop(2)
 
     run(work)
@@ -117,7 +121,9 @@ def test_an_engine_that_fails_half_way(
     stream: bool, signed: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def work() -> None:
-        service = await started(signed, Slow(fails=True))
+        runtime = Slow()
+        service = await started(signed, runtime)
+        runtime.fails = True
         sent = await post(service, stream=stream, leave=lambda _: False)
         content = b"".join(each.get("body", b"") for each in sent)
         assert b"the engine stopped before the answer was whole" in content
@@ -128,6 +134,35 @@ def test_an_engine_that_fails_half_way(
         assert service.not_ready()
         refused = await post(service, stream=stream, leave=lambda _: False)
         assert refused[0]["status"] == 503
+
+    run(work)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_is_no_number_is_no_token(stream: bool, signed: Any) -> None:
+    async def work() -> None:
+        runtime = Slow()
+        service = await started(signed, runtime)
+        runtime.value = np.nan
+        sent = await post(service, stream=stream, leave=lambda _: False)
+        content = b"".join(each.get("body", b"") for each in sent)
+        assert b"the model's numbers are not finite" in content
+        assert b'"text"' not in content
+        assert b"[DONE]" not in content
+        assert sent[0]["status"] == (200 if stream else 500)
+        assert 'error_type="not_finite"' in service.metrics.text().decode()
+        assert not service.not_ready()  # it ends the request, not the server
+        service.decoder.stop(2)
+
+    run(work)
+
+
+def test_an_engine_whose_first_answer_is_no_number_is_never_ready(signed: Any) -> None:
+    async def work() -> None:
+        runtime = Slow()
+        runtime.value = np.nan
+        with pytest.raises(Broken, match="not_finite"):
+            await started(signed, runtime)
 
     run(work)
 

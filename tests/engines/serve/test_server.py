@@ -139,6 +139,7 @@ def test_thirty_two_at_once_each_get_what_they_get_alone(server: Server) -> None
             "max_tokens": chance.randint(1, 60),
             "temperature": chance.choice([0.0, 0.8]),
             "top_p": 0.9,
+            "top_k": chance.choice([0, 20]),
             "seed": number,
         }
         for number in range(32)
@@ -197,12 +198,9 @@ def test_models_health_and_metrics(server: Server, signed: Any) -> None:
     assert server.http.get("/v1/models/tiny-lm").json() == model
     assert server.http.get("/v1/models/other").status_code == 404
     assert server.http.get("/health/live").json() == {"status": "ok"}
-    before = server.metric(
-        'landfall_tokens_total{gen_ai_response_model="tiny-lm",gen_ai_token_type="output"'
-    )
+    before = server.metric("gen_ai_client_token_usage_sum")
     server.ask("count", max_tokens=7)
-    assert server.metric("landfall_tokens_total{gen_ai_response_model") > before
-    assert server.metric("gen_ai_server_time_to_first_token_seconds_count") > 0
+    assert server.metric("gen_ai_client_token_usage_sum") == before + len("count") + 7
     assert server.metric("landfall_engine_info") == 1
     assert server.metric("landfall_slots") == 4
 
@@ -297,3 +295,132 @@ def test_systemd_is_told(signed: Any, tmp_path: Path, monkeypatch: pytest.Monkey
             told.add(channel.recv(100))
         server.end()
     assert {b"READY=1", b"WATCHDOG=1", b"STOPPING=1"} <= told
+
+
+def test_metrics_have_the_names_of_the_conventions(server: Server) -> None:
+    server.ask("count", max_tokens=7)
+    server.ask("count", max_tokens=0)
+    text = server.http.get("/metrics").text
+    labels = (
+        'gen_ai_operation_name="text_completion",gen_ai_provider_name="landfall",'
+        'gen_ai_request_model="tiny-lm",gen_ai_response_model="tiny-lm"'
+    )
+    for name, more in (
+        ("gen_ai_server_request_duration_seconds", ',error_type=""'),
+        ("gen_ai_server_request_duration_seconds", ',error_type="400"'),
+        ("gen_ai_server_time_to_first_token_seconds", ""),
+        ("gen_ai_server_time_per_output_token_seconds", ""),
+        ("gen_ai_client_token_usage", ',gen_ai_token_type="input"'),
+        ("gen_ai_client_token_usage", ',gen_ai_token_type="output"'),
+    ):
+        keys = ",".join(sorted((labels + more).split(",")))
+        found = [
+            line
+            for line in text.splitlines()
+            if line.startswith(f"{name}_count{{")
+            and ",".join(sorted(line.split("{")[1].split("}")[0].split(","))) == keys
+        ]
+        assert len(found) == 1, (name, more)
+        assert float(found[0].rsplit(" ", 1)[1]) > 0
+
+
+def test_a_known_prompt_is_not_read_again(server: Server) -> None:
+    prompt = "the same beginning for everybody who asks, and then: "  # one whole chunk and more
+    clinic, bank = {"x-landfall-tenant": "clinic"}, {"x-landfall-tenant": "bank"}
+
+    def ask(end: str, headers: dict[str, str], **more: Any) -> Any:
+        body = {"model": "tiny-lm", "prompt": prompt + end, "max_tokens": 20, **more}
+        return server.http.post(COMPLETIONS, json=body, headers=headers)
+
+    def cached(answer: Any) -> int:
+        return int(answer["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+    unknown = ask("x", {}).json()
+    assert [cached(ask(end, clinic).json()) for end in "abc"] == [0, 32, 32]
+    known = ask("x", clinic).json()
+    assert known["choices"] == unknown["choices"]
+    assert cached(ask("x", bank).json()) == 0
+    assert cached(ask("x", clinic, cache_salt="ward 7").json()) == 0
+    assert cached(ask("x", clinic, cache_salt="ward 7").json()) == 32
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    assert cached(events(ask("x", clinic, **options).text)[-1]) == 32
+    assert server.metric("landfall_cached_prompt_tokens_total") >= 32 * 5
+    assert server.metric("landfall_kept_prompts") == 3
+
+
+def chosen(answer: httpx.Response) -> Any:
+    return answer.json()["choices"][0]
+
+
+def test_chances_of_a_completion(server: Server) -> None:
+    choice = chosen(server.ask("how likely", max_tokens=12, logprobs=3))
+    told = choice["logprobs"]
+    assert "".join(told["tokens"]) == choice["text"] or "bytes:" in "".join(told["tokens"])
+    assert len(told["tokens"]) == len(told["token_logprobs"]) == len(told["text_offset"]) == 12
+    for name, chance, top in zip(
+        told["tokens"], told["token_logprobs"], told["top_logprobs"], strict=True
+    ):
+        assert len(top) == 3
+        assert (name, chance) == next(iter(top.items()))  # greedy takes the likeliest
+        assert 0 > chance >= max(list(top.values())[1:])
+
+
+def test_chances_of_a_chat_whole_and_streamed(server: Server) -> None:
+    body = {
+        "model": "tiny-lm",
+        "messages": [{"role": "user", "content": "How likely?"}],
+        "max_tokens": 12,
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+    whole = chosen(server.http.post(CHAT, json=body))["logprobs"]["content"]
+    streamed = events(server.http.post(CHAT, json={**body, "stream": True}).text)
+    told = [event["choices"][0]["logprobs"] for event in streamed]
+    assert [each for entry in told if entry for each in entry["content"]] == whole
+    assert [len(each["top_logprobs"]) for each in whole] == [2] * 12
+    assert all(each["bytes"] == [each["bytes"][0]] for each in whole if each["bytes"])
+
+
+def test_chances_end_with_the_text(server: Server) -> None:
+    text = chosen(server.ask("stop me", max_tokens=60))["text"]
+    word = text[10:13]
+    choice = chosen(server.ask("stop me", max_tokens=60, stop=word, logprobs=0))
+    assert choice["text"] == text[: text.index(word)]
+    assert all(offset < len(choice["text"]) for offset in choice["logprobs"]["text_offset"])
+    assert set(choice["logprobs"]["text_offset"]) == set(range(len(choice["text"])))
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"logprobs": 6}, "logprobs"),
+        ({"echo": True}, "echo"),
+        ({"logit_bias": {"5": 1}}, "logit_bias"),
+        ({"presence_penalty": 0.5}, "presence_penalty"),
+        ({"suffix": "x"}, "suffix"),
+        ({"top_k": -1}, "top_k"),
+        ({"cache_salt": ""}, "cache_salt"),
+        ({"stream_options": {"usage": True}}, "stream_options.usage"),
+    ],
+)
+def test_what_is_refused_is_named(server: Server, body: dict[str, Any], param: str) -> None:
+    answer = server.ask("x", **body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"].startswith(param)
+    assert f"{param}: " in answer.json()["error"]["message"]
+
+
+def test_all_that_is_wrong_is_told_at_once(server: Server) -> None:
+    body = {
+        "model": "tiny-lm",
+        "messages": [{"role": "tool", "content": "x"}],
+        "tools": [],
+        "temperature": "hot",
+        "top_logprobs": 3,
+        "logprobs": False,
+    }
+    message = server.http.post(CHAT, json=body).json()["error"]["message"]
+    for name in ("messages", "tools: unknown key", "temperature", "top_logprobs: needs logprobs"):
+        assert name in message
+    assert "hot" not in message

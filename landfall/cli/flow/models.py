@@ -1,0 +1,82 @@
+"""The model that a spec means: fetched from the registry, or the files that it names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from engines import catalog, source
+from engines.source import ModelSource
+from engines.spec import EngineSpec
+from landfall.errors import LandfallError
+from landfall.model.classification import Classification
+from landfall.model.environment import Environment
+
+DIGESTS = "digests.json"
+"""Where digests of files are remembered, below the models that were fetched."""
+
+
+def find(
+    environment: Environment, wanted: EngineSpec, *, registry: Callable[[], str]
+) -> tuple[ModelSource, Path]:
+    """The model of a spec, and the folder of its files.
+
+    A folder that is not there yet is planned by the shape that the catalog has for its name.
+
+    Raises:
+        InvalidInput: the files are not a model that engines are made from.
+        LandfallError: they are not there, or the registry does not answer.
+    """
+    if wanted.model.form == "registry":
+        return _registered(environment, wanted, registry())
+    remembered = environment.leavings / "models" / DIGESTS
+    remembered.parent.mkdir(parents=True, exist_ok=True)
+    path = environment.root / wanted.model.path
+    name, version = _name(path), wanted.model.version or ""
+    highest = wanted.model.classification or Classification.RESTRICTED
+    if wanted.model.form == "onnx" and path.is_file():
+        found = source.read_onnx(
+            path, name=name, version=version, classification=highest, remembered=remembered
+        )
+        return found, path.parent
+    if wanted.model.form == "huggingface" and path.is_dir():
+        found = source.read(
+            path, name=name, version=version, classification=highest, remembered=remembered
+        )
+        return found, path
+    known = catalog.models().get(name)
+    if known is None or wanted.model.form == "onnx":
+        raise LandfallError(
+            f"{wanted.model.path} is not there, and the catalog has no model {name!r}",
+            hint=f"Fetch it, or plan by the shape of one of {', '.join(catalog.models())}.",
+        )
+    return source.planned(name, known.shape, highest), path
+
+
+def _registered(
+    environment: Environment, wanted: EngineSpec, tracking_uri: str
+) -> tuple[ModelSource, Path]:
+    from landfall import registry  # slow to import, and not needed by those who only read specs
+
+    version = registry.resolve(
+        wanted.model.name,
+        wanted.model.version or wanted.model.alias or "",
+        tracking_uri=tracking_uri,
+    )
+    digest = version.tags.get(registry.CONTENT_DIGEST, "")
+    folder = environment.leavings / "models" / f"{version.name}-{digest[:16]}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    registry.download(version, folder, tracking_uri=tracking_uri)
+    found = source.read(
+        folder,
+        name=version.name,
+        version=str(version.version),
+        classification=Classification(version.tags["classification"]),
+        data_digest=version.tags.get("data_digest", ""),
+        remembered=folder.parent / DIGESTS,
+    )
+    return found, folder
+
+
+def _name(path: Path) -> str:
+    return path.stem if path.suffix == ".onnx" else path.name
