@@ -111,7 +111,9 @@ def test_what_the_judge_asks_is_no_traffic(tmp_path: Path) -> None:
     metrics = {port: Metrics("tiny-lm", {"key": str(port)}) for port in (20001, 20002)}
 
     def ask(target: Target, _: str) -> Answer:
-        metrics[int(target.url.rpartition(":")[2])].first_token("chat", 0.5)
+        metrics[int(target.url.rpartition(":")[2])].answered(
+            "chat", first_s=0.5, rest_s=0.0, tokens=1
+        )
         return Answer(text=EXPECTED, ended=0.0)
 
     def look() -> Any:
@@ -120,10 +122,10 @@ def test_what_the_judge_asks_is_no_traffic(tmp_path: Path) -> None:
 
     assert look()["first_tokens"] == 0
     for _ in range(30):
-        metrics[20002].first_token("chat", 0.01)
+        metrics[20002].answered("chat", first_s=0.01, rest_s=0.0, tokens=1)
     assert look()["first_tokens"] == 30
     metrics[20002] = Metrics("tiny-lm", {"key": "restarted"})
-    metrics[20002].first_token("chat", 0.01)
+    metrics[20002].answered("chat", first_s=0.01, rest_s=0.0, tokens=1)
     assert (look()["first_tokens"], look()["first_tokens"]) == (31, 31)
 
 
