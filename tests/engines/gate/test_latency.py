@@ -40,6 +40,10 @@ MISSED: dict[str, tuple[Report, str]] = {
     "slow to go on": (report(per_token=0.05), "between tokens p95 50.0 ms, the bound is 20 ms"),
     "one failed": (report(failed=1), r"1 of 20 requests failed \(1 cut\)"),
     "all failed": (report(failed=20), "20 of 20 requests failed"),
+    "answers of one token": (
+        summarise([Outcome(due=1, sent=1, first=0.01, ended=0.01, tokens=1)]),
+        "between tokens p95 nan ms",
+    ),
     "nothing was asked": (summarise([]), "0 of 0 requests failed"),
 }
 
