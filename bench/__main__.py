@@ -25,9 +25,10 @@ NAMES = (
     "fleet",
     "storage",
     "link",
+    "release",
     "demo",
 )
-ASKED_FOR = ("fleet", "storage", "link", "demo")
+ASKED_FOR = ("fleet", "storage", "link", "release", "demo")
 """Not measured unless named: hosts are booted or emulated for minutes, or the rehearsal is
 forgotten first."""
 

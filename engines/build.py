@@ -17,7 +17,7 @@ import numpy as np
 
 from engines import backends, facts, gate, manifest, source
 from engines.backends import Backend, Step
-from engines.gate import Progress
+from engines.gate import Progress, determinism, latency
 from engines.plan import Plan
 from landfall.errors import IntegrityError, Refused
 
@@ -117,8 +117,8 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
         step = Step(action=each.action, settings=each.settings)
         on_progress(f"{plan.engine}: {_describe(step)}")
         backend.carry_out(step, model, folder)
-    on_progress(f"{plan.engine}: measuring quality and speed")
-    quality, measured = _measure(plan, backend, model, folder)
+    on_progress(f"{plan.engine}: measuring quality, determinism and speed")
+    quality, measured, outcomes = _measure(plan, backend, model, folder)
     built = os.environ.get("SOURCE_DATE_EPOCH")
     moment = dt.datetime.fromtimestamp(int(built), dt.UTC) if built else dt.datetime.now(dt.UTC)
     predicate = manifest.Predicate(
@@ -143,8 +143,14 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
         ),
         quality=quality,
         speed=measured,
+        gates=outcomes,
     )
     manifest.write(folder, predicate)
+    if plan.gates.latency is not None:
+        on_progress(f"{plan.engine}: measuring latency under load")
+        found = latency.measure(plan.gates.latency, plan.engine, folder, model)
+        more = {"gates": (*outcomes, found)}
+        manifest.write(folder, predicate.model_copy(update=more))
     on_progress(
         f"{plan.engine}: perplexity {quality.engine:.4f} ({quality.ratio:.4f} of float32),"
         f" {measured.tokens_per_second:.0f} tokens/s"
@@ -153,15 +159,18 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
 
 def _measure(
     plan: Plan, backend: Backend, model: Path, folder: Path
-) -> tuple[manifest.Gate, manifest.Speed]:
+) -> tuple[manifest.Gate, manifest.Speed, tuple[manifest.Outcome, ...]]:
     rows = gate.held_out(model, room=plan.room)
+    gate.check_reading(rows, gate.held_out(model, room=plan.room, read_by=folder))
     reference = backend.open(model, slots=1, room=plan.room, threads=THREADS)
     before = gate.perplexity(reference, rows)
     del reference  # two models at a time are only needed here
     engine = backend.open(folder, slots=1, room=plan.room, threads=THREADS)
     after = gate.perplexity(engine, rows)
     quality = gate.judge(plan.gates.quality, reference=before, engine=after)
-    return quality, gate.speed(engine, np.asarray(rows[0]))
+    same = determinism.measure(engine, rows)
+    outcomes = (gate.outcome(quality), same)
+    return quality, gate.speed(engine, np.asarray(rows[0])), outcomes
 
 
 def _describe(step: Step) -> str:

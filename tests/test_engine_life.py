@@ -20,7 +20,7 @@ from landfall.model.routing import port_of
 from rehearsal.rack import Forward, Rack, RackHost
 from rehearsal.services import Ports, Services
 
-pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(1800)]
 
 SSH, GATEWAY = 22141, 28190
 PREFIX = "10.87.9."
@@ -53,6 +53,9 @@ def checkout(folder: Path) -> Environment:
     promised.write_text(promised.read_text().replace("02:00:0a:58:00:0b", HOST.mac))
     for path in (promised, folder / "inventories/dev/group_vars/all/site.yml"):
         path.write_text(path.read_text().replace("10.88.0.", PREFIX))
+    # A machine that is busy with other things stalls, and then sends what was due all at once.
+    limits = folder / "inventories/dev/group_vars/gpu_hosts/gateway.yml"
+    limits.write_text(limits.read_text().replace("max_connections: 16", "max_connections: 200"))
     return Environment(name="dev", root=folder)
 
 
@@ -113,9 +116,12 @@ def test_from_the_verdict_on_it_got_nothing(done: Lived) -> None:
     said = done.on_host("cat /var/lib/landfall-judge/verdicts/*.json").splitlines()
     [at] = [each["time"] for each in map(json.loads, said) if each["canary"] == done.lived.bad]
     late = [each for each in done.log() if bad in each["upstream"] and each["time"] > at]
-    # requests that had begun before may end after
-    assert len(late) <= 3
     assert len([each for each in done.log() if bad in each["upstream"]]) >= 1
+    assert len(late) <= 3  # what had begun before may end after
+
+
+def test_no_answer_was_cut(done: Lived) -> None:
+    assert [each for each in done.log() if each["upstream"] and not each["completion"]] == []
 
 
 def test_nothing_of_it_stays(done: Lived) -> None:

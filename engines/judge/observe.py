@@ -49,7 +49,7 @@ def observe(
     Args:
         trial: the two, and the probes.
         counts: of the gateway's log, since the canary began.
-        remembered: the histograms as they were then, by key; made where they are not there.
+        remembered: by key, the histograms of the traffic since then; kept up to date.
         asks: sends a probe.
         read: reads an engine's metrics.
     """
@@ -69,14 +69,11 @@ def _of(
     asks: Asks,
     read: Fetch,
 ) -> Seen:
-    page = read(engine.port)
-    names = (latency.FIRST_TOKEN, latency.NEXT_TOKEN)
-    now = {name: latency.histogram(page, name) for name in names}
-    # Taken before the probes are asked: what the judge itself asks is not traffic.
-    before = remembered.setdefault(engine.key, now)
-    first, gaps = (latency.since(before[name], now[name]) for name in names)
+    first, gaps = _traffic(remembered.setdefault(engine.key, {}), _histograms(read(engine.port)))
     requests, failed = counts.get(str(engine.port), (0, 0))
     scores = _scores(engine.port, trial.name, trial.probes, asks)
+    # What the judge itself asks is no traffic: the next time counts from here.
+    remembered[engine.key]["last"] = _histograms(read(engine.port))
     return Seen(
         requests=requests,
         failed=failed,
@@ -87,6 +84,23 @@ def _of(
         probes=len(scores),
         quality=sum(scores) / len(scores) if scores else 0.0,
     )
+
+
+def _histograms(page: str) -> dict[str, latency.Histogram]:
+    names = (latency.FIRST_TOKEN, latency.NEXT_TOKEN)
+    return {name: latency.histogram(page, name) for name in names}
+
+
+def _traffic(
+    mine: dict[str, Any], now: dict[str, latency.Histogram]
+) -> tuple[latency.Histogram, latency.Histogram]:
+    """Add what came since the last time to what came before it; the first time is the beginning."""
+    last, total = mine.get("last", now), mine.setdefault("total", {})
+    for name, found in now.items():
+        more = latency.since(last[name], found)
+        before = total.get(name, {})
+        total[name] = {bound: before.get(bound, 0.0) + value for bound, value in more.items()}
+    return total[latency.FIRST_TOKEN], total[latency.NEXT_TOKEN]
 
 
 def _scores(port: int, name: str, probes: Sequence[Probe], asks: Asks) -> list[float]:

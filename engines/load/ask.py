@@ -109,7 +109,7 @@ def _read(response: http.client.HTTPResponse) -> Answer:
     for event in _events(response):
         if event is None:
             whole = True
-            break
+            continue  # to the end of the body: who hangs up before looks like one who left
         if "error" in event:
             break
         piece = _piece(event)

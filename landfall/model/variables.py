@@ -80,6 +80,7 @@ def compute(environment: Environment) -> dict[str, object]:
         "landfall_standby": [
             _engine(environment, name, Share(key=key, share=0), limits.get(name, Limits()))
             for name, key in standby(released)
+            if _built(environment, key)  # a way back that is not in this store holds nobody up
         ],
         "landfall_trials": trials(environment, released),
         "landfall_refused": _refused(environment),

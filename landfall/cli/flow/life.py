@@ -29,7 +29,7 @@ from landfall.model import release as releases
 from landfall.model.change import Half
 from landfall.model.environment import Environment
 
-TAGS = ("engine", "serving", "gateway", "judge", "unit")
+TAGS = ("engine", "serving", "gateway", "judge", "metrics", "unit")
 """What of a host follows a release."""
 MOST = 100_000
 """Requests that the schedule holds: more than a life can take."""

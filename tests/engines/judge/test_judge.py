@@ -12,6 +12,7 @@ import pytest
 from engines.judge.__main__ import judge, main
 from engines.judge.config import Config
 from engines.load.ask import Answer, Target
+from engines.serve.metrics import Metrics
 from tests.engines.judge.test_traffic import ONE, TWO, line
 
 OLD, NEW = "a" * 64, "b" * 64
@@ -102,6 +103,30 @@ def test_errors_are_those_since_the_canary_began(tmp_path: Path) -> None:
     found = run(config, asks)
     assert found["verdict"] == "withdrawn"
     assert found["reasons"][0].startswith("errors: 15 of 25 requests failed")
+
+
+def test_what_the_judge_asks_is_no_traffic(tmp_path: Path) -> None:
+    """Engines that count every request: of 8 probes and 30 requests, 30 are traffic."""
+    config = told(tmp_path)
+    metrics = {port: Metrics("tiny-lm", {"key": str(port)}) for port in (20001, 20002)}
+
+    def ask(target: Target, _: str) -> Answer:
+        metrics[int(target.url.rpartition(":")[2])].answered(
+            "chat", first_s=0.5, rest_s=0.0, tokens=1
+        )
+        return Answer(text=EXPECTED, ended=0.0)
+
+    def look() -> Any:
+        [found] = judge(config, asks=ask, read=lambda port: metrics[port].text().decode())
+        return found["seen"]["canary"]
+
+    assert look()["first_tokens"] == 0
+    for _ in range(30):
+        metrics[20002].answered("chat", first_s=0.01, rest_s=0.0, tokens=1)
+    assert look()["first_tokens"] == 30
+    metrics[20002] = Metrics("tiny-lm", {"key": "restarted"})
+    metrics[20002].answered("chat", first_s=0.01, rest_s=0.0, tokens=1)
+    assert (look()["first_tokens"], look()["first_tokens"]) == (31, 31)
 
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

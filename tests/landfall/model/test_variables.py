@@ -100,3 +100,20 @@ def test_a_release_of_the_tenants_classes_is_taken(
     for key, name in classes.items():
         store(dev, key, name)
     assert variables.compute(dev)["landfall_refused"] == ""
+
+
+def test_the_way_back_stays_on_the_host_where_this_store_has_it(dev: Environment) -> None:
+    value = {"tiny-lm": {"engines": [{"key": A, "share": 100}], "previous": B}}
+    dev.release_file.write_text(json.dumps(value))
+    assert variables.compute(dev)["landfall_standby"] == []
+    store(dev, B, "restricted")
+    kept: Any = variables.compute(dev)["landfall_standby"]
+    [back] = kept
+    assert (back["key"], back["share"]) == (B, 0)
+    assert [engine["key"] for engine in engines(dev)] == [A]
+
+
+def test_the_judge_is_told_of_canaries(dev: Environment) -> None:
+    release(dev, a=90, b=10)
+    trials: Any = variables.compute(dev)["landfall_trials"]
+    assert [each["canary"]["key"] for each in trials] == [B]

@@ -15,7 +15,7 @@ import numpy as np
 
 from engines import tokenizer
 from engines.backends import Ids, Runtime
-from engines.manifest import Gate, Predicate, Speed
+from engines.manifest import Gate, Outcome, Predicate, Speed
 from engines.source import EVALUATION
 from engines.spec import QualityGate
 from landfall.errors import GateFailed, InvalidInput, Problem
@@ -31,14 +31,19 @@ SPEED_ROUNDS = 3
 Progress = Callable[[str], None]
 
 
-def held_out(folder: Path, *, room: int) -> list[Ids]:
+def held_out(folder: Path, *, room: int, read_by: Path | None = None) -> list[Ids]:
     """The rows of the evaluation text of the model in `folder`, at most `room` tokens each.
+
+    Args:
+        folder: the model.
+        room: tokens of the longest row.
+        read_by: the engine whose own tokenizer reads the text; None for the model's.
 
     Raises:
         InvalidInput: there is no line of two tokens or more.
     """
     path = folder / EVALUATION
-    words = tokenizer.load(folder)
+    words = tokenizer.load(read_by or folder)
     rows: list[Ids] = []
     left = MAX_TOKENS
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -64,6 +69,20 @@ def perplexity(runtime: Runtime, rows: Sequence[Ids]) -> float:
     return math.exp(min(total / count, 700.0)) if math.isfinite(total) else math.inf
 
 
+def check_reading(reference: Sequence[Ids], engine: Sequence[Ids]) -> None:
+    """See that an engine reads text as the model does that it was built from.
+
+    Raises:
+        GateFailed: its tokenizer makes other tokens of the same text.
+    """
+    same = len(reference) == len(engine) and all(map(np.array_equal, reference, engine))
+    if not same:
+        raise GateFailed(
+            "the engine's tokenizer makes other tokens of the held-out text than the model's",
+            hint="It was built with another model's tokenizer. Build it again.",
+        )
+
+
 def judge(gate: QualityGate, *, reference: float, engine: float) -> Gate:
     """Compare two perplexities with the bound.
 
@@ -84,6 +103,12 @@ def judge(gate: QualityGate, *, reference: float, engine: float) -> Gate:
         ratio=ratio,
         max_ratio=gate.max_ratio,
     )
+
+
+def outcome(quality: Gate) -> Outcome:
+    """A passed gate of quality, as the manifest has it."""
+    figures = quality.model_dump(include={"reference", "engine", "ratio", "max_ratio"})
+    return Outcome(name="quality", outcome="passed", figures=figures)
 
 
 def unmet(about: Predicate) -> tuple[str, ...]:

@@ -1,0 +1,118 @@
+"""Latency under a stated load: the real server, open-loop arrivals, bounds on the 95th percentile.
+
+The server loads nothing that is not signed, so the engine is signed here with a key that is made
+for this and forgotten at once: it lies outside the engine, and no host knows it.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+from engines import sign
+from engines.load.ask import Answer, Target, ask
+from engines.load.run import run
+from engines.load.schedule import poisson
+from engines.load.statistics import Report, summarise
+from engines.manifest import Outcome
+from engines.source import EVALUATION
+from engines.spec import LatencyGate
+from landfall import process
+from landfall.errors import GateFailed
+
+READY_S = 120.0
+TOKENS = 16
+"""Of one answer: a gap between tokens needs two, and its mean some more."""
+PROMPT_CHARACTERS = 48
+SEED = 1
+"""The same load for every build."""
+
+Asks = Callable[[str], Answer]
+
+
+def measure(gate: LatencyGate, name: str, engine: Path, model: Path) -> Outcome:
+    """Serve the engine on this host and measure it under the load that its spec states.
+
+    Args:
+        gate: the load and the bounds.
+        name: the served name.
+        engine: the engine's folder, with its manifest.
+        model: the model's folder, whose held-out text is asked.
+
+    Raises:
+        GateFailed: a bound was missed, or a request failed; with all figures.
+    """
+    lines = (model / EVALUATION).read_text(encoding="utf-8").splitlines()
+    prompts = [line[:PROMPT_CHARACTERS] for line in lines if line.strip()]
+    arrivals = poisson(rate=gate.requests_per_second, requests=gate.requests, seed=SEED)
+    with _served(name, engine) as asks:
+        return judge(gate, summarise(run(asks, arrivals, prompts)))
+
+
+def judge(gate: LatencyGate, report: Report) -> Outcome:
+    """Compare what was measured with the bounds.
+
+    Raises:
+        GateFailed: with everything that was missed; also where nothing was measured.
+    """
+    first, between = report.first_token.p95 * 1000, report.per_token.p95 * 1000
+    missed = [
+        f"{name} {found:.1f} ms, the bound is {bound:g} ms"
+        for name, found, bound in (
+            ("first token p95", first, gate.ttft_p95_ms),
+            ("between tokens p95", between, gate.tpot_p95_ms),
+        )
+        if not found <= bound  # nothing measured is not a number, and no bound is kept by that
+    ]
+    if report.failed or not report.requests:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in report.errors.items())
+        missed.append(f"{report.failed} of {report.requests} requests failed ({kinds or 'none'})")
+    if missed:
+        raise GateFailed(
+            f"latency at {gate.requests_per_second:g} requests a second: {'; '.join(missed)}",
+            hint=f"The generator itself was late by {report.lag.p95 * 1000:.1f} ms at p95.",
+        )
+    figures = {
+        "requests": float(report.requests),
+        "requests_per_second": gate.requests_per_second,
+        "ttft_p95_ms": round(first, 3),
+        "tpot_p95_ms": round(between, 3),
+        "generator_late_p95_ms": round(report.lag.p95 * 1000, 3),
+    }
+    return Outcome(name="latency", outcome="passed", figures=figures)
+
+
+@contextmanager
+def _served(name: str, engine: Path) -> Iterator[Asks]:
+    """Serve an engine on loopback while the block runs; what sends it a prompt.
+
+    Raises:
+        GateFailed: it does not become ready.
+    """
+    with tempfile.TemporaryDirectory(prefix="landfall-gate-") as folder:
+        work = Path(folder)
+        private, public = sign.generate_keys(work / "keys")
+        sign.sign(engine, work / "engine.sig", private)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        words: list[str | Path] = [sys.executable, "-m", "engines.serve", "--engine", engine]
+        words += ["--signature", work / "engine.sig", "--public-key", public]
+        words += ["--port", str(port), "--name", name]
+        record = work / "server.json"
+        server = process.spawn(words, name="server", record=record, log=work / "server.log")
+        target = Target(url=f"http://127.0.0.1:{port}", model=name, max_tokens=TOKENS, chat=False)
+        asks = partial(ask, target)
+        try:
+            ready = process.wait_until(
+                lambda: not server.alive() or not asks("x").error, timeout_s=READY_S
+            )
+            if not ready or not server.alive():
+                raise GateFailed(f"latency: {name} does not get ready\n{server.tail()}")
+            yield asks
+        finally:
+            server.stop()
