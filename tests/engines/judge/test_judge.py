@@ -14,6 +14,7 @@ from engines.judge.config import Config
 from engines.load.ask import Answer, Target
 from engines.serve.metrics import Metrics
 from tests.engines.judge.test_traffic import ONE, TWO, line
+from tests.engines.stored import predicate
 
 OLD, NEW = "a" * 64, "b" * 64
 MARK = "tiny-lm.aaaaaaaaaaaa.bbbbbbbbbbbb"
@@ -108,7 +109,7 @@ def test_errors_are_those_since_the_canary_began(tmp_path: Path) -> None:
 def test_what_the_judge_asks_is_no_traffic(tmp_path: Path) -> None:
     """Engines that count every request: of 8 probes and 30 requests, 30 are traffic."""
     config = told(tmp_path)
-    metrics = {port: Metrics("tiny-lm", {"key": str(port)}) for port in (20001, 20002)}
+    metrics = {port: Metrics("tiny-lm", predicate()) for port in (20001, 20002)}
 
     def ask(target: Target, _: str) -> Answer:
         metrics[int(target.url.rpartition(":")[2])].answered(
@@ -124,7 +125,7 @@ def test_what_the_judge_asks_is_no_traffic(tmp_path: Path) -> None:
     for _ in range(30):
         metrics[20002].answered("chat", first_s=0.01, rest_s=0.0, tokens=1)
     assert look()["first_tokens"] == 30
-    metrics[20002] = Metrics("tiny-lm", {"key": "restarted"})
+    metrics[20002] = Metrics("tiny-lm", predicate())
     metrics[20002].answered("chat", first_s=0.01, rest_s=0.0, tokens=1)
     assert (look()["first_tokens"], look()["first_tokens"]) == (31, 31)
 

@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from engines.judge import latency
 from engines.serve.metrics import FIRST_TOKEN_BUCKETS, Metrics
+from tests.engines.stored import predicate
 
 
 def page(*seconds: float) -> str:
-    metrics = Metrics("tiny-lm", {"key": "1"})
+    metrics = Metrics("tiny-lm", predicate())
     for number, each in enumerate(seconds):
         operation = "chat" if number % 2 else "text_completion"
         metrics.answered(operation, first_s=each, rest_s=0.0, tokens=1)
