@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -269,7 +271,7 @@ def _pytorch(asked: Asked) -> Recipe:
         notes = (*notes, f"{fit.weights}: the model in {MODEL} must have it already.")
     if made and new:
         notes = (*notes, f"what ModelOpt's script exports is mounted at {CHECKPOINT}.")
-    content = yaml.dump(configuration(asked), Dumper=DUMPER, sort_keys=False)
+    content = _written(json.dumps(configuration(asked)))
     return Recipe(build=made, serve=serve, files={CONFIGURATION: content}, notes=notes)
 
 
@@ -288,6 +290,12 @@ def _modelopt(asked: Asked, *, new: bool) -> Iterator[Command]:
         ),
         why="Quantise with ModelOpt; TensorRT-LLM's own script went with its engines.",
     )
+
+
+@lru_cache(maxsize=1024)
+def _written(configuration: str) -> str:
+    """A configuration as YAML; many plans have the same one."""
+    return str(yaml.dump(json.loads(configuration), Dumper=DUMPER, sort_keys=False))
 
 
 def configuration(asked: Asked) -> dict[str, Any]:
