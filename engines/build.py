@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -140,7 +141,14 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
             version=plan.source.version,
             files=plan.source.files,
             training_data=plan.source.data_digest,
+            classification=plan.source.classification,
         ),
+        kind=plan.kind,
+        mode=plan.mode,
+        container=plan.container,
+        parallelism=manifest.Parallelism(tensor=plan.tensor, pipeline=plan.pipeline),
+        timing_cache=plan.timing_cache,
+        built_by=platform.node(),
         quality=quality,
         speed=measured,
         gates=outcomes,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines import backends, manifest, sign, tokenizer
+from engines import backends, facts, manifest, preflight, sign, tokenizer
 from engines.backends import Runtime
 from engines.manifest import Predicate
 from engines.serve.defaults import Defaults, read
 from engines.source import CHAT_TEMPLATE, GENERATION
-from landfall.errors import IntegrityError, Refused
+from landfall.errors import IntegrityError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """A folder whose every byte is what was signed, and which is for the software that is here."""
+    """A folder whose every byte is what was signed, and which this host can run."""
 
     folder: Path
     about: Predicate
@@ -39,11 +39,12 @@ def verify(folder: Path, *, signature: Path, public_key: Path) -> Verified:
 
     Raises:
         IntegrityError: the signature does not hold, or the files are not an engine.
-        Refused: the engine was built for other software than is installed here.
+        Refused: this host cannot run it, with every reason.
     """
     sign.verify(folder, signature, public_key)
     about = manifest.check(folder).predicate
-    _check_software(about)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    preflight.check(about, facts.read(), size=size)
     return Verified(folder=folder, about=about)
 
 
@@ -79,21 +80,3 @@ def load(engine: Verified, *, threads: int, slots: int | None, kept: int = 0) ->
         defaults=defaults,
         end_tokens=end_tokens,
     )
-
-
-def _check_software(about: Predicate) -> None:
-    from importlib import metadata
-
-    if about.backend not in backends.names():
-        raise Refused(f"the engine is for the backend {about.backend!r}, which is not there")
-    package = backends.find(about.backend).PACKAGE
-    try:
-        here = metadata.version(package)
-    except metadata.PackageNotFoundError:
-        here = "not installed"
-    if here != about.backend_version:
-        raise Refused(
-            f"the engine was built and measured with {package} {about.backend_version};"
-            f" here it is {here}",
-            hint="Build it again with the facts of this host.",
-        )

@@ -111,10 +111,24 @@ def ensure(
         contained.not_here(planned.plan.backend)
     store = Store(environment.store)
     key = planned.plan.key
-    if store.get(key) is not None:
-        _, public = _signing_keys(environment)
-        store.verify(key, public)
-        return key, False
+    with store.hold(key):
+        if store.get(key) is not None:
+            _, public = _signing_keys(environment)
+            store.verify(key, public)
+            return key, False
+        _build(environment, planned, store, on_host=on_host, on_progress=on_progress)
+    return key, True
+
+
+def _build(
+    environment: Environment,
+    planned: Planned,
+    store: Store,
+    *,
+    on_host: bool,
+    on_progress: Progress,
+) -> None:
+    key = planned.plan.key
     work = environment.work / "builds" / key
     work.mkdir(parents=True, exist_ok=True)
     built = (
@@ -129,7 +143,6 @@ def ensure(
     sign.sign(built, signature, private)
     store.put(built, signature)
     shutil.rmtree(work)
-    return key, True
 
 
 def _signing_keys(environment: Environment) -> tuple[Path, Path]:
