@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from landfall import process
 from rehearsal.virtual.guest import Guest
 from rehearsal.virtual.hardware import Disk, server
 from tests.rack import disks
@@ -66,12 +67,18 @@ def restart_with(guest: Guest, bays: Mapping[int, Disk]) -> None:
 def test_a_larger_disk_under_a_promised_serial_number(guest: Guest, playbooks: Playbooks) -> None:
     """As after serial numbers were swapped in the inventory."""
     disk = guest.pull(3)
-    guest.plug(replace(disk, size_mib=4096, label="large"), bay=3)
+    plug(guest, replace(disk, size_mib=4096, label="large"), bay=3)
     try:
         assert "SS-1-NVME3 has 4.3 GB, the inventory promises 1" in refused(guest, playbooks)
     finally:
         guest.pull(3)
-        guest.plug(disk, bay=3)
+        plug(guest, disk, bay=3)
+
+
+def plug(guest: Guest, disk: Disk, *, bay: int) -> None:
+    """Plug a disk in, and wait until the server sees it."""
+    guest.plug(disk, bay=bay)
+    assert process.wait_until(lambda: disk.serial in guest.serials().values(), timeout_s=60)
 
 
 def test_a_full_root_disk_stops_before_anything_is_made(guest: Guest, playbooks: Playbooks) -> None:
