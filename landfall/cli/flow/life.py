@@ -131,8 +131,10 @@ def live(environment: Environment, tell: Reporter, asked: Asked) -> Lived:
         verdict = _catch(life, bad)
         _return(life, now.proven)
         with life.stage("load: until there are enough requests") as step:
-            _wait(lambda: len(life.load.outcomes()) >= asked.least if life.load else True)
-            step.result = "all sent"
+            load = life.load
+            if not _wait(lambda: len(load.outcomes()) >= asked.least):
+                raise LandfallError(f"fewer than {asked.least} requests; give a higher --rate")
+            step.result = f"{len(load.outcomes())} have ended"
     finally:
         outcomes = life.load.stop()
     return Lived(
