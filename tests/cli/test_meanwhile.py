@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
@@ -41,5 +42,14 @@ def test_what_needs_no_engine_is_named_as_the_playbooks_name_it() -> None:
         for each in yaml.safe_load((ROOT / "playbooks" / file).read_text()):
             for task in each.get("tasks", [each]):
                 tags |= {*task.get("tags", [])}
-    needs = {"engine", "serving", "gateway", "judge", "link", "runtime", "unit"}
+    needs = {"engine", "serving", "gateway", "judge", "link", "metrics", "runtime", "unit"}
     assert {*OF_THE_HOST} == tags - needs - {"always"}
+
+
+def test_what_is_told_of_engines_waits_for_them() -> None:
+    """Else a host that was configured before the release would have to be configured again."""
+    given = yaml.safe_load((ROOT / "playbooks/vars/site.yml").read_text())
+    follows = re.compile("landfall_(engines|standby|routes|trials)")
+    told = {name.split("_")[0] for name, value in given.items() if follows.search(str(value))}
+    assert {"metrics", "engine", "gateway"} <= told
+    assert not told & {*OF_THE_HOST}

@@ -31,7 +31,6 @@ OF_THE_HOST = (
     "firewall",
     "tuning",
     "audit",
-    "metrics",
     "gpu",
     "programs",
 )
