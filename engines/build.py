@@ -19,6 +19,7 @@ import numpy as np
 from engines import backends, facts, gate, manifest, source
 from engines.backends import Backend, Step
 from engines.gate import Progress, determinism, latency
+from engines.limits import Parallelism
 from engines.plan import Plan
 from landfall.errors import IntegrityError, Refused
 
@@ -146,7 +147,7 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
         kind=plan.kind,
         mode=plan.mode,
         container=plan.container,
-        parallelism=manifest.Parallelism(tensor=plan.tensor, pipeline=plan.pipeline),
+        parallelism=Parallelism(tensor=plan.tensor, pipeline=plan.pipeline),
         timing_cache=plan.timing_cache,
         built_by=platform.node(),
         quality=quality,

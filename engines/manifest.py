@@ -14,10 +14,11 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from engines import digest
 from engines.facts import Facts
+from engines.limits import Parallelism
 from landfall.errors import IntegrityError, InvalidInput
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written, parse
@@ -92,18 +93,6 @@ class Speed(Written):
 
     tokens_per_second: float
     tokens: int
-
-
-class Parallelism(Written):
-    """Over how many GPUs an engine is spread."""
-
-    tensor: PositiveInt = 1
-    pipeline: PositiveInt = 1
-
-    @property
-    def gpus(self) -> int:
-        """How many GPUs that takes."""
-        return self.tensor * self.pipeline
 
 
 class Predicate(Written):
