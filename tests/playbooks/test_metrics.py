@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from landfall import process
 from landfall.model.environment import ROOT, cache_folder
+from landfall.model.routing import withdrawn_name
 from rehearsal import packages
 from tests.playbooks import stand_in_packages
 from tests.playbooks.loading import load
@@ -130,6 +131,17 @@ def test_engines_are_passed_on_with_their_key_and_forgotten_when_they_go(log: Lo
     assert 'plain{engine="aaaaaaaaaaaa"} 1.5\n' in path.read_text()
     log.run()
     assert not path.exists()
+
+
+def test_a_canary_that_was_taken_out_is_shown_until_its_file_goes(log: Log, tmp_path: Path) -> None:
+    marks = tmp_path / "withdrawn"
+    marks.mkdir()
+    log.config["withdrawn"] = str(marks)
+    mark = marks / withdrawn_name("tiny-lm.v2", "a" * 64, "b" * 64)
+    mark.touch()
+    assert log.run()['landfall_canary_withdrawn{route="tiny-lm.v2",engine="bbbbbbbbbbbb"}'] == 1
+    mark.unlink()
+    assert not any(name.startswith("landfall_canary_withdrawn") for name in log.run())
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 CONFIG = Path("/etc/landfall/metrics.json")
+WITHDRAWN = "/etc/landfall/withdrawn"
+"""Where the judge puts a file NAME.PROVEN.CANARY for each canary that it took out."""
 BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 """Seconds of a whole answer: from a short one to the gateway's patience."""
 TIMEOUT_S = 3.0
@@ -117,6 +119,19 @@ def fetch(port: int) -> str | None:
         return None
 
 
+def withdrawn(folder: Path) -> str:
+    """The canaries that the judge took out, in Prometheus's text format."""
+    lines = [
+        "# HELP landfall_canary_withdrawn Canaries that the judge took out.",
+        "# TYPE landfall_canary_withdrawn gauge",
+    ]
+    for mark in sorted(folder.glob("*.*.*")):
+        name, _, canary = mark.name.rsplit(".", 2)
+        labels = _labels({"route": name, "engine": canary[:12]})
+        lines.append(f"landfall_canary_withdrawn{{{labels}}} 1")
+    return "\n".join(lines) + "\n"
+
+
 def run(config: dict[str, Any], ask: Callable[[int], str | None] = fetch) -> None:
     """Count once, and write all files anew."""
     folder, kept = Path(config["folder"]), Path(config["state"])
@@ -133,7 +148,8 @@ def run(config: dict[str, Any], ask: Callable[[int], str | None] = fetch) -> Non
         f"landfall-engine-{key}.prom": relabel(text, key) for key, text in answers.items() if text
     }
     _write(kept, json.dumps(state))
-    _write(folder / "landfall-gateway.prom", exposition(counters, time.time()) + up)
+    out = withdrawn(Path(config.get("withdrawn", WITHDRAWN)))
+    _write(folder / "landfall-gateway.prom", exposition(counters, time.time()) + up + out)
     for name, text in wanted.items():
         _write(folder / name, text)
     for old in folder.glob("landfall-engine-*.prom"):
