@@ -183,6 +183,8 @@ def variables(
     upstreams = [{name: each[name] for name in ("key", "port", "share")} for each in engines]
     return {
         "landfall_engines": engines,
+        "landfall_standby": [],
+        "landfall_trials": [],
         "landfall_public_key": str(public_key),
         "landfall_wheelhouse": wheels,
         "landfall_routes": [{"name": "tiny-lm", "upstreams": upstreams}],
