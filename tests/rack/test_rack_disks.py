@@ -45,11 +45,11 @@ def test_a_pulled_disk_is_gone_and_its_replacement_is_another(
     assert guest.hardware.spare is not None
     assert guest.plug(guest.hardware.spare) == 1
     eventually(lambda: "DK-1-SPARE" in seen(guest))
-    assert guest.run(f"head -c 4 {BY_ID}DK-1-SPARE | tr '\\0' -") == "----"
+    assert guest.run(f"udevadm settle; head -c 4 {BY_ID}DK-1-SPARE | tr '\\0' -") == "----"
     guest.pull(1)
     guest.plug(pulled, bay=6)
     eventually(lambda: "DK-1-NVME1" in seen(guest))
-    assert guest.run(f"head -c 4 {BY_ID}DK-1-NVME1") == "mine"
+    assert guest.run(f"udevadm settle; head -c 4 {BY_ID}DK-1-NVME1") == "mine"
     with pytest.raises(Busy, match="bay 6 holds DK-1-NVME1"):
         guest.plug(guest.hardware.spare, bay=6)
 
