@@ -143,6 +143,8 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
             files=plan.source.files,
             training_data=plan.source.data_digest,
             classification=plan.source.classification,
+            run=plan.source.run,
+            commit=plan.source.commit,
         ),
         kind=plan.kind,
         mode=plan.mode,

@@ -49,7 +49,7 @@ class Materials(Written):
         training_data: SHA-256 of the training data, or empty where it is not recorded.
         classification: the highest class of data that the model was trained on; None where it is
             not recorded (version 1). The engine's own may be higher, never lower.
-        run: of the registry, that trained the model; empty where it is not recorded.
+        run: of the registry, that holds the version; empty where it came from elsewhere.
         commit: of the code that trained it; empty where it is not recorded.
     """
 

@@ -55,6 +55,8 @@ class ModelSource(Written):
         graph_bytes: size of the float32 graph; 0 where there is none.
         classification: the highest class of data that it was trained on.
         data_digest: SHA-256 of the training data, or empty where it is not recorded.
+        run: of the registry, that holds the version; empty where it came from elsewhere.
+        commit: of the code that trained it; empty where it is not recorded.
         form: a graph of ours with what serving needs, a Hugging Face checkpoint, or a bare graph.
         shape: of a checkpoint.
         weight_bytes: size of all weights.
@@ -71,6 +73,8 @@ class ModelSource(Written):
     graph_bytes: NonNegativeInt
     classification: Classification
     data_digest: str = ""
+    run: str = ""
+    commit: str = ""
     form: Literal["graph", "checkpoint", "onnx"] = "graph"
     shape: Shape | None = None
     weight_bytes: NonNegativeInt = 0

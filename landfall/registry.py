@@ -32,6 +32,9 @@ CONTENT_DIGEST = "content_digest"
 BYTES = "bytes"
 """Size of all files together, in bytes; set by `register`."""
 
+COMMIT = "commit"
+"""Of the code that trained a version; absent where that was not recorded."""
+
 FOLDER = "model"
 """Where a version's files lie among the artifacts of its run."""
 PART = ".part"

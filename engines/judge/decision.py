@@ -82,7 +82,8 @@ def at_least(failed: int, requests: int) -> float:
         return 0.0
     rate, square = failed / requests, CERTAIN**2 / requests
     spread = CERTAIN * math.sqrt(rate * (1 - rate) / requests + square / (4 * requests))
-    return max((rate + square / 2 - spread) / (1 + square), 0.0)
+    lowest = (rate + square / 2 - spread) / (1 + square)
+    return min(max(lowest, 0.0), rate)  # rounding alone puts it outside
 
 
 def _reasons(proven: Seen, canary: Seen, bounds: Bounds) -> Iterator[str]:

@@ -168,13 +168,11 @@ def test_no_way_back_to_what_cannot_be_verified(site: Environment, know: Know) -
 
 
 def test_a_key_is_one_of_the_store(site: Environment) -> None:
-    with pytest.raises(InvalidInput, match="begins 2 keys"):
-        flow.find(site, "b")
-    with pytest.raises(InvalidInput, match="begins 0 keys"):
-        flow.find(site, "f")
-    with pytest.raises(InvalidInput, match="begins 0 keys"):
-        flow.find(site, "")
-    assert flow.find(site, "bb") == NEW
+    flow.promote(site, NAME, OLD, NOBODY)
+    for wrong in ("f" * 4, "b"):
+        with pytest.raises(InvalidInput):
+            flow.canary(site, NAME, wrong, 10, NOBODY)
+    assert shares(site) == {OLD: 100}
 
 
 @pytest.mark.parametrize(

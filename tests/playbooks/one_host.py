@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -19,14 +18,9 @@ from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
+from tests.loopback import free_port
 
 BIN = Path(sys.executable).parent
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

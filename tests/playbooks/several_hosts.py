@@ -24,8 +24,9 @@ from landfall import process
 from landfall.model.environment import ROOT, Environment, cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
+from tests.loopback import free_port
 from tests.playbooks import stand_in
-from tests.playbooks.one_host import BIN, free_port
+from tests.playbooks.one_host import BIN
 from tests.playbooks.traffic import KEY, PLAIN, ask
 
 SUBNET = "10.66"

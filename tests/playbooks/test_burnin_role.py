@@ -16,7 +16,8 @@ from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
-from tests.playbooks.one_host import BIN, free_port, inventory, prepare
+from tests.loopback import free_port
+from tests.playbooks.one_host import BIN, inventory, prepare
 
 pytestmark = pytest.mark.host
 

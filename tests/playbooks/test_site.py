@@ -21,17 +21,12 @@ from landfall import process
 from landfall.model.environment import ROOT, cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
+from tests.loopback import free_port
 from tests.playbooks import redfish, stand_in
 
 BIN = Path(sys.executable).parent
 KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456789abcde"}
 CHAT = {"model": "tiny-lm", "messages": [{"role": "user", "content": "who is in bed nine?"}]}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

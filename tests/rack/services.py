@@ -17,6 +17,7 @@ from rehearsal import packages
 from rehearsal.door import NAMESPACES
 from rehearsal.rack import Rack
 from rehearsal.virtual.rack import VirtualRack
+from tests.loopback import free_port
 from tests.playbooks import one_host
 from tests.playbooks.one_host import OneHost
 from tests.playbooks.registry import Registry, certificate
@@ -85,7 +86,7 @@ NAME = "services-1"
 def running(folder: Path, rack: VirtualRack, range_of_servers: str) -> Iterator[Services]:
     """The services, up, with a way to and from the servers' router in the rack's namespace."""
     folder.mkdir(parents=True, exist_ok=True)
-    port = one_host.free_port()
+    port = free_port()
     repository = packages.ensure_repository(cache_folder(), print, packages=PACKAGES)
     with ExitStack() as stack:
         host, machine = stack.enter_context(

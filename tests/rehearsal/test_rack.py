@@ -20,16 +20,11 @@ from rehearsal import packages, rootfs
 from rehearsal.door import NAMESPACES, Forward
 from rehearsal.nspawn import cgroup_roots
 from rehearsal.rack import Rack, RackHost, Status
+from tests.loopback import free_port
 
 pytestmark = pytest.mark.host
 
 NAMESPACE = f"landfall-rack-{os.getpid()}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
@@ -13,16 +12,11 @@ from landfall import process
 from landfall.model.environment import cache_folder
 from rehearsal import packages, rootfs
 from rehearsal.rack import Forward, Rack, RackHost
+from tests.loopback import free_port
 
 pytestmark = [pytest.mark.host, pytest.mark.timeout(300)]
 
 HOSTS = tuple(RackHost(name=f"n-{number}", address=f"10.83.0.1{number}") for number in range(8))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

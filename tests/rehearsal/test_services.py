@@ -14,14 +14,9 @@ from landfall import aws, process
 from landfall.errors import Busy, LandfallError
 from rehearsal import objects
 from rehearsal.services import BUCKET, Ports, Services
+from tests.loopback import free_port
 
 KEY = aws.Location(bucket=BUCKET, key="a/" + "long" * 80 + "/\u00e4 b")
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

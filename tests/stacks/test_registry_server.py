@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import ssl
 import sys
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ import pytest
 from landfall import process
 from stacks import registry_server
 from stacks.registry_server import ADMINISTRATOR, Server
+from tests.loopback import free_port
 
 pytest.importorskip("flask_wtf", reason="MLflow's authentication needs Flask-WTF (mlflow[auth])")
 
@@ -32,12 +32,6 @@ OLD_DEFAULT = "password1234"
 """What MLflow itself once shipped as the first user's password."""
 
 START_S = 90.0
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def task(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from landfall import process, render
+from tests.loopback import free_port
 from tests.playbooks.loading import plugin
 
 HERE = Path(__file__).parent
@@ -26,12 +27,6 @@ KEYS = {"clinic": "clinic-key-0123456789abcdef", "website": "website-key-0123456
 
 def module(name: str) -> Any:
     return plugin("modules", name)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass

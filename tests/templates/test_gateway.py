@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from landfall import process, render
+from tests.loopback import free_port
 from tests.templates.gateway_under_test import (
     HERE,
     KEYS,
     VALUES,
     Engine,
     Gateway,
-    free_port,
     gateway,
     module,
     serving,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from engines import approval
 from engines.approval import PROTECTED, Names
 from engines.candidate import Candidate
-from landfall import process
+from landfall.cli.flow import git
 from landfall.errors import Refused
 from landfall.model.environment import Environment
 
@@ -39,7 +39,7 @@ def _author(environment: Environment) -> str:
     Raises:
         Refused: git knows no name here.
     """
-    done = process.run(["git", "-C", environment.root, "config", "user.name"], check=False)
-    if done.returncode:
+    name = git.user(environment.root)
+    if not name:
         raise Refused("git does not know who you are", hint="git config user.name NAME")
-    return done.stdout.strip()
+    return name

@@ -20,6 +20,7 @@ from engines.load import ask
 from engines.load import run as runs
 from engines.load.schedule import poisson
 from engines.load.statistics import Report, summarise
+from landfall import process
 from landfall.cli.console import Reporter, Step
 from landfall.cli.flow import engine, judging, loading, model, release, report, services, site
 from landfall.cli.flow import untrained as untrained_model
@@ -253,9 +254,4 @@ def _verdict(life: Life, step: Step) -> Said:
 
 
 def _wait(ready: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while not ready():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(1.0)
-    return True
+    return process.wait_until(ready, timeout_s=PATIENCE_S, interval_s=1.0)

@@ -9,6 +9,7 @@ from examples.tiny_lm.definition import Definition
 from examples.tiny_lm.events import Event
 from landfall import registry
 from landfall.cli.console import Step
+from landfall.cli.flow import git
 from landfall.model import admission
 from landfall.model.environment import ROOT, Environment
 from rehearsal.services import BUCKET, Services
@@ -79,12 +80,16 @@ def card(outcome: job.Outcome) -> registry.Card:
 
 
 def register(outcome: job.Outcome, running: Services) -> registry.ModelVersion:
-    """Register what was trained, once, and let the alias `production` stand for it."""
+    """Register what was trained, once, and let the alias `production` stand for it.
+
+    The commit is recorded by the run that trained it: a later one may stand at another.
+    """
+    commit = git.state(ROOT) if outcome.parts else ""
     version = registry.register(
         outcome.folder,
         NAME,
         tracking_uri=running.tracking_uri,
-        tags=card(outcome).tags(),
+        tags={**card(outcome).tags(), **({registry.COMMIT: commit} if commit else {})},
         metrics={"perplexity": outcome.training.perplexity},
         params={"job": outcome.training.job_digest},
     )

@@ -85,7 +85,8 @@ def _registered(
         data_digest=version.tags.get("data_digest", ""),
         remembered=folder.parent / DIGESTS,
     )
-    return found, folder
+    known = {"run": version.run, "commit": version.tags.get(registry.COMMIT, "")}
+    return found.model_copy(update=known), folder
 
 
 def _name(path: Path) -> str:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from engines import gate, sign, spec
 from engines import release as moves
-from engines.candidate import SHORT, Candidate, objections
+from engines.candidate import Candidate, objections
 from engines.store import Store
 from landfall import files
 from landfall.cli.flow import approved
-from landfall.errors import IntegrityError, InvalidInput, Problem, Refused
+from landfall.errors import IntegrityError, Refused
 from landfall.model import release, variables
 from landfall.model.environment import Environment
 from landfall.model.release import Release
@@ -52,7 +52,7 @@ def canary(environment: Environment, name: str, key: str, share: int, asked: Ask
     Raises:
         Refused: with everything that speaks against it.
     """
-    whole = find(environment, key)
+    whole = Store(environment.store).find(key).key
     return _move(environment, name, lambda now: moves.canary(now, whole, share), asked, whole)
 
 
@@ -64,7 +64,7 @@ def promote(
     Raises:
         Refused: with everything that speaks against it.
     """
-    whole = find(environment, key) if key else _canary(environment, name)
+    whole = Store(environment.store).find(key).key if key else _canary(environment, name)
 
     def move(now: Release | None) -> Release:
         if not without_canary:
@@ -87,21 +87,6 @@ def rollback(environment: Environment, name: str, asked: Asked) -> Moved:
         return moves.rollback(now)
 
     return _move(environment, name, move, asked)
-
-
-def find(environment: Environment, key: str) -> str:
-    """The whole key of the one engine in the store whose key begins so.
-
-    Raises:
-        InvalidInput: none does, or several do.
-    """
-    known = [each.key for each in Store(environment.store).entries()]
-    found = [each for each in known if key and each.startswith(key.lower())]
-    if len(found) == 1:
-        return found[0]
-    many = ", ".join(each[:SHORT] for each in (found or known)) or "nothing"
-    message = f"begins {len(found)} keys of the store, not one; it holds {many}"
-    raise InvalidInput("engine", [Problem(path=key or "KEY", message=message)])
 
 
 def candidate(environment: Environment, key: str) -> Candidate:

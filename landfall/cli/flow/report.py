@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from landfall import process
 from landfall.cli.console import Reporter, Step
-from landfall.cli.flow import cloud
+from landfall.cli.flow import cloud, git
 from landfall.errors import CommandFailed, LandfallError
 from landfall.model import host as hosts
 from landfall.model.change import SEVERITY_OF, Change, Half, Kind, Report
@@ -96,7 +96,7 @@ def preview(environment: Environment, wanted: Wanted, tell: Reporter) -> Preview
             policy_failures=tuple(policies),
         )
     )
-    commit = _commit(environment.root)
+    commit = git.head(environment.root)
     context = {"commit": commit, "inventory": _files_digest(environment.inventory)}
     return Previewed(report=report, digest=digest(report, context), commit=commit)
 
@@ -195,11 +195,6 @@ def _compared_with(wanted: Wanted) -> str:
     if wanted.base:
         return f"commit {wanted.base[:12]}, not with the account"
     return "the rehearsal's own state" if wanted.offline else "the account"
-
-
-def _commit(root: Path) -> str:
-    done = process.run(["git", "-C", root, "rev-parse", "HEAD"], check=False)
-    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def _files_digest(folder: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from landfall import files, playbook
 from landfall.cli.console import Step
-from landfall.cli.flow import rack
+from landfall.cli.flow import aliases, rack
 from landfall.errors import Refused, UsageError
 from landfall.model import fleet, variables
 from landfall.model.change import Half, Report
@@ -61,6 +61,12 @@ class Asked:
     def costs_data(self) -> bool:
         """Whether data may be gone afterwards."""
         return self.playbook in COST_DATA
+
+    @property
+    def serves_whole(self) -> bool:
+        """Whether every host is known to answer, by its releases, once the run has ended well."""
+        whole = not self.limit and (not self.tags or {"serving", "gateway"} <= {*self.tags})
+        return self.playbook == "site" and whole
 
 
 def playbooks(environment: Environment) -> list[str]:
@@ -129,6 +135,8 @@ def run(environment: Environment, asked: Asked, step: Step) -> playbook.Run:
         variables.check(environment)
     done = _run(environment, asked, check=False, on_task=step.update)
     step.result = in_words(done)
+    if asked.serves_whole and (followed := aliases.follow(environment)):
+        step.result += f"; {followed}"
     return done
 
 
