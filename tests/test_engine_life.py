@@ -5,28 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Network
-from pathlib import Path
 
 import pytest
 
-from examples.tiny_lm.definition import Definition
 from landfall import process
 from landfall.cli.console import reporter
-from landfall.cli.flow import life, loop, model, pull_request, rack, services
+from landfall.cli.flow import life, loop, model
 from landfall.model import release
-from landfall.model.environment import ROOT, Environment
+from landfall.model.environment import Environment
 from landfall.model.routing import port_of
-from rehearsal.rack import Forward, Rack, RackHost
-from rehearsal.services import Ports, Services
+from rehearsal.rack import Rack
+from rehearsal.services import Ports
+from tests.rehearsed import Place
 
 pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(1800)]
 
-SSH, GATEWAY = 22141, 28190
-PREFIX = "10.87.9."
-HOST = RackHost(name="rack-1", address=f"{PREFIX}11")
-STEPS = 100
-"""Enough for answers that are closer to what is expected than those of an untrained model."""
+PLACE = Place(
+    prefix="10.87.9.",
+    namespace="landfall-test-life",
+    ssh=22141,
+    gateway=28190,
+    services=Ports(aws=15666, registry=15667),
+    steps=100,  # enough for answers that are closer to what is expected than an untrained model's
+)
 LEAST = 1000
 
 
@@ -44,51 +45,17 @@ class Lived:
         return [json.loads(line) for line in lines]
 
 
-def checkout(folder: Path) -> Environment:
-    """A copy of this checkout, with a rack of its own."""
-    pull_request.copy(ROOT, folder)
-    hosts = folder / "inventories/dev/hosts.yml"
-    hosts.write_text(hosts.read_text().replace("22011", str(SSH)))
-    promised = folder / "inventories/dev/host_vars/rack-1.yml"
-    promised.write_text(promised.read_text().replace("02:00:0a:58:00:0b", HOST.mac))
-    for path in (promised, folder / "inventories/dev/group_vars/all/site.yml"):
-        path.write_text(path.read_text().replace("10.88.0.", PREFIX))
-    # A machine that is busy with other things stalls, and then sends what was due all at once.
-    limits = folder / "inventories/dev/group_vars/gpu_hosts/gateway.yml"
-    limits.write_text(limits.read_text().replace("max_connections: 16", "max_connections: 200"))
-    return Environment(name="dev", root=folder)
-
-
-def own_rack(environment: Environment, on_progress: object = None) -> Rack:
-    return Rack(
-        state=environment.root / ".landfall" / "rack",
-        hosts=[HOST],
-        subnet=IPv4Network(f"{PREFIX}0/24"),
-        namespace="landfall-test-life",
-        forwards=[
-            Forward(port=SSH, address=HOST.address, target=22),
-            Forward(port=GATEWAY, address=HOST.address, target=8080),
-        ],
-    )
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
-    environment = checkout(tmp_path_factory.mktemp("checkout"))
-    running = Services(state=environment.work / "services", ports=Ports(aws=15666, registry=15667))
-    found = own_rack(environment)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(services, "of", lambda _: running)
-        patch.setattr(rack, "of", own_rack)
-        patch.setattr(model, "Definition", lambda: Definition(steps=STEPS))
-        try:
-            loop.up(environment, reporter(), offline=True, site_too=True)
-            asked = life.Asked(on_host=False, least=LEAST)
-            lived = life.live(environment, reporter(), asked)
-            yield Lived(environment=environment, rack=found, lived=lived)
-        finally:
-            found.down()
-            running.stop()
+    environment = PLACE.checkout(tmp_path_factory.mktemp("checkout"))
+    # A machine that is busy with other things stalls, and then sends what was due all at once.
+    limits = environment.inventory / "group_vars/gpu_hosts/gateway.yml"
+    limits.write_text(limits.read_text().replace("max_connections: 16", "max_connections: 200"))
+    with PLACE.taken(environment) as (_, found):
+        loop.up(environment, reporter(), offline=True, site_too=True)
+        asked = life.Asked(on_host=False, least=LEAST)
+        lived = life.live(environment, reporter(), asked)
+        yield Lived(environment=environment, rack=found, lived=lived)
 
 
 def test_no_request_failed(done: Lived) -> None:

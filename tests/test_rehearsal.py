@@ -10,43 +10,43 @@ import json
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
 
-from examples.tiny_lm.definition import Definition
-from landfall import aws, http, playbook
+from engines.store import Store
+from landfall import aws, http, playbook, registry
 from landfall.cli.console import Reporter, reporter
 from landfall.cli.flow import (
     cloud,
     engine,
     gateway,
+    git,
     loop,
-    model,
     overview,
     polling,
     pull_request,
-    rack,
     report,
-    services,
 )
 from landfall.errors import IntegrityError, LandfallError, Unreachable
 from landfall.http import Endpoint
 from landfall.model.change import Half, Kind
 from landfall.model.environment import ROOT, Environment
 from landfall.preview import markdown
-from rehearsal.rack import Forward, Rack, RackHost
+from rehearsal.rack import Rack
 from rehearsal.services import Ports, Services
+from tests.rehearsed import Place
 
 pytestmark = [pytest.mark.host, pytest.mark.engine, pytest.mark.timeout(600)]
 
-SSH, GATEWAY = 22131, 28180
-PREFIX = "10.89.7."
-"""Of the addresses of a rack of its own."""
-
-HOST = RackHost(name="rack-1", address="10.89.7.11")
-STEPS = 60
+PLACE = Place(
+    prefix="10.89.7.",
+    namespace="landfall-test-loop",
+    ssh=22131,
+    gateway=28180,
+    services=Ports(aws=15656, registry=15657),
+    steps=60,
+)
 TENANTS = {"clinic": "restricted", "website": "public"}
 
 
@@ -85,59 +85,26 @@ class Loop:
         return [aws.get_secret(name, via=self.services.access) for name in names]
 
 
-def checkout(folder: Path) -> Environment:
-    """A copy of this checkout, with a rack of its own."""
-    pull_request.copy(ROOT, folder)
-    hosts = folder / "inventories/dev/hosts.yml"
-    hosts.write_text(hosts.read_text().replace("22011", str(SSH)))
-    promised = folder / "inventories/dev/host_vars/rack-1.yml"
-    promised.write_text(promised.read_text().replace("02:00:0a:58:00:0b", HOST.mac))
-    for path in (promised, folder / "inventories/dev/group_vars/all/site.yml"):
-        path.write_text(path.read_text().replace("10.88.0.", PREFIX))
-    return Environment(name="dev", root=folder)
-
-
-def own_rack(environment: Environment, on_progress: object = None) -> Rack:
-    return Rack(
-        state=environment.root / ".landfall" / "rack",
-        hosts=[HOST],
-        subnet=IPv4Network("10.89.7.0/24"),
-        namespace="landfall-test-loop",
-        forwards=[
-            Forward(port=SSH, address=HOST.address, target=22),
-            Forward(port=GATEWAY, address=HOST.address, target=8080),
-        ],
-    )
-
-
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
-    environment = checkout(tmp_path_factory.mktemp("checkout"))
-    running = Services(state=environment.work / "services", ports=Ports(aws=15656, registry=15657))
-    patch = pytest.MonkeyPatch()
-    patch.setattr(services, "of", lambda _: running)
-    patch.setattr(rack, "of", own_rack)
-    patch.setattr(model, "Definition", lambda: Definition(steps=STEPS))
+    environment = PLACE.checkout(tmp_path_factory.mktemp("checkout"))
     watched = Watched()
     watcher = threading.Thread(target=watched.look, daemon=True)
     watcher.start()
-    found = own_rack(environment)
     try:
-        done = loop.up(environment, reporter(), offline=True, site_too=True)
-        yield Loop(
-            environment=environment,
-            services=running,
-            rack=found,
-            done=done,
-            watched=watched,
-            tell=reporter(),
-        )
+        with PLACE.taken(environment) as (running, found):
+            done = loop.up(environment, reporter(), offline=True, site_too=True)
+            yield Loop(
+                environment=environment,
+                services=running,
+                rack=found,
+                done=done,
+                watched=watched,
+                tell=reporter(),
+            )
     finally:
         watched.stop.set()
         watcher.join()
-        found.down()
-        running.stop()
-        patch.undo()
 
 
 def ask(up: Loop, tenant: str = "clinic", prompt: str = "What is Landfall?") -> str:
@@ -148,6 +115,14 @@ def ask(up: Loop, tenant: str = "clinic", prompt: str = "What is Landfall?") -> 
 def test_it_answers(up: Loop) -> None:
     assert http.models(gateway.endpoint(up.environment, "clinic")) == ["tiny-lm"]
     assert len(ask(up)) > 0
+
+
+def test_the_registry_says_which_version_answers(up: Loop) -> None:
+    uri = up.services.tracking_uri
+    answering = registry.resolve("tiny-lm", "dev-tiny-lm", tracking_uri=uri)
+    materials = Store(up.environment.store).verify(str(up.done["engine"])).predicate.materials
+    assert (str(answering.version), answering.run) == (materials.version, materials.run)
+    assert materials.commit.startswith(git.head(ROOT)) or not git.head(ROOT)
 
 
 def test_everything_is_up(up: Loop) -> None:
