@@ -102,7 +102,7 @@ def tests(session: nox.Session) -> None:
     if session.posargs:
         run(session, "pytest", *session.posargs)
         return
-    run(session, "pytest", "-q", "-m", f"not ({WITH_REAL_PARTS} or {ELSEWHERE})")
+    run(session, "pytest", "-q", "-n", "2", "-m", f"not ({WITH_REAL_PARTS} or {ELSEWHERE})")
     # What cannot be got is then skipped by name, and fails in CI.
     session.run(str(BIN / "landfall"), "doctor", "--fix", external=True, success_codes=[0, 1])
     run(

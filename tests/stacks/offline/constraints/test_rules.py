@@ -57,7 +57,11 @@ def test_case(case: dict[str, Any]) -> None:
     assert "hunter2" not in "".join(found)
 
 
-@pytest.mark.parametrize("rule", {rule for _, rule in RULES}, ids=lambda rule: rule.__qualname__)
+@pytest.mark.parametrize(
+    "rule",
+    sorted({rule for _, rule in RULES}, key=lambda rule: rule.__qualname__),
+    ids=lambda rule: rule.__qualname__,
+)
 def test_every_rule_has_a_case_that_breaks_it_and_one_that_does_not(rule: Any) -> None:
     tokens = {token for token, each in RULES if each is rule}
     found = [bool(list(rule(view_of(case)))) for case in CASES if case["type"] in tokens]
