@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from bench.figure import Figure
 from landfall.cli.console import reporter
-from landfall.cli.flow import life, loop
+from landfall.cli.flow import life
+from landfall.cli.flow.alone import only_one
 from landfall.model.environment import find
 
 LEAST = 1000
@@ -17,7 +18,7 @@ GOAL = 0
 def measure() -> list[Figure]:
     """How many of over a thousand requests failed."""
     environment = find("dev")
-    with loop.only_one(environment):
+    with only_one(environment):
         lived = life.live(environment, reporter(), life.Asked(least=LEAST))
     found = lived.report
     moves = [each for each in lived.stages if each.name.startswith(("promote", "rollback"))]

@@ -81,11 +81,12 @@ def build(
 
     Example: landfall engine build tiny-lm --here
     """
-    from landfall.cli.flow import engine, loop, services
+    from landfall.cli.flow import engine, services
+    from landfall.cli.flow.alone import only_one
 
     environment = find(env)
     tell = reporter()
-    with loop.only_one(environment), tell.step(f"engine: building {name}") as step:
+    with only_one(environment), tell.step(f"engine: building {name}") as step:
         planned = engine.plan(environment, name, tracking_uri=services.registry_uri(environment))
         key, built = engine.ensure(environment, planned, on_host=on_host, on_progress=step.update)
         step.result = engine.describe(environment, key) + ("" if built else "; already built")

@@ -61,11 +61,12 @@ def life(
     """
     from landfall.cli.flow import life as flow
     from landfall.cli.flow import loading, loop
+    from landfall.cli.flow.alone import only_one
 
     environment, tell = find(env), reporter()
     if environment.rehearsal:
         loop.up(environment, tell, offline=True, site_too=True)
-    with loop.only_one(environment):
+    with only_one(environment):
         asked = flow.Asked(rate=rate, least=requests, on_host=on_host)
         lived = flow.live(environment, tell, asked)
     if as_json:

@@ -43,11 +43,12 @@ def canary(
 
     Example: landfall engine canary tiny-lm 3f2a --share 10
     """
-    from landfall.cli.flow import loop, release
+    from landfall.cli.flow import release
+    from landfall.cli.flow.alone import only_one
 
     environment = find(env)
     asked = release.Asked(approver=approved_by, dry_run=dry_run)
-    with loop.only_one(environment):
+    with only_one(environment):
         moved = release.canary(environment, name, key, share, asked)
     _show(environment, moved, dry_run=dry_run, as_json=as_json)
 
@@ -69,11 +70,12 @@ def promote(
 
     Example: landfall engine promote tiny-lm
     """
-    from landfall.cli.flow import loop, release
+    from landfall.cli.flow import release
+    from landfall.cli.flow.alone import only_one
 
     environment = find(env)
     asked = release.Asked(approver=approved_by, dry_run=dry_run)
-    with loop.only_one(environment):
+    with only_one(environment):
         moved = release.promote(environment, name, key, asked, without_canary=without_canary)
     _show(environment, moved, dry_run=dry_run, as_json=as_json)
 
@@ -89,11 +91,12 @@ def rollback(
 
     Example: landfall engine rollback tiny-lm
     """
-    from landfall.cli.flow import loop, release
+    from landfall.cli.flow import release
+    from landfall.cli.flow.alone import only_one
 
     environment = find(env)
     asked = release.Asked(approver=approved_by, dry_run=dry_run)
-    with loop.only_one(environment):
+    with only_one(environment):
         moved = release.rollback(environment, name, asked)
     _show(environment, moved, dry_run=dry_run, as_json=as_json)
 

@@ -44,7 +44,8 @@ def command(
     as_json: arguments.AsJson = False,
 ) -> None:
     """Configure the hosts of ENV."""
-    from landfall.cli.flow import loop, site
+    from landfall.cli.flow import site
+    from landfall.cli.flow.alone import only_one
 
     environment = find(env)
     asked = site.Asked(
@@ -56,7 +57,7 @@ def command(
     )
     site.check_asked(environment, asked)
     tell = reporter()
-    with loop.only_one(environment):
+    with only_one(environment):
         if check or asked.costs_data:
             with tell.step(f"site: looking at what {playbook} would change") as step:
                 report = site.plan(environment, asked, step)

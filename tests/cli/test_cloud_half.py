@@ -16,7 +16,7 @@ import pytest
 
 from landfall import process
 from landfall.cli.flow import pull_request
-from landfall.cli.flow.loop import only_one
+from landfall.cli.flow.alone import only_one
 from landfall.model.environment import ROOT, Environment, cache_folder
 from stacks import toolchain
 from stacks.state import local

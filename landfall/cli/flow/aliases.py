@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from engines import manifest
-from engines.manifest import Materials
-from engines.store import Store
 from landfall import files
-from landfall.cli.flow import services
 from landfall.errors import LandfallError
 from landfall.model import release
 from landfall.model.environment import Environment
 
 REMEMBERED = "aliases.json"
-"""What was set last, below an environment's leavings: a run that moves nothing asks nobody."""
+"""The engines that aliases follow, below an environment's leavings: a run that moves nothing asks
+nobody."""
 
 
 def name(environment: Environment, served: str) -> str:
@@ -36,37 +33,32 @@ def follow(environment: Environment) -> str:
     """
     file = environment.work / REMEMBERED
     had: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    now = {name(environment, each): it.proven for each, it in release.load(environment).items()}
+    moved = {alias: key for alias, key in now.items() if had.get(alias) != key}
+    if not moved:
+        return ""
     try:
-        found = dict(_answering(environment))
-        wanted = {alias: made for alias, made in found.items() if had.get(alias) != _address(made)}
-        if not wanted:
-            return ""
-        _set(environment, wanted)
+        done = list(_set(environment, moved))
     except LandfallError as error:
         return f"aliases stay as they are: {error.message.splitlines()[0]}"
-    now = {alias: _address(made) for alias, made in wanted.items()}
-    files.write(file, json.dumps({**had, **now}, indent=2) + "\n")
-    return "; ".join(f"alias {alias} stands for {each}" for alias, each in now.items())
+    files.write(file, json.dumps({**had, **moved}, indent=2) + "\n")
+    return "; ".join(done)
 
 
-def _answering(environment: Environment) -> Iterator[tuple[str, Materials]]:
-    """Each alias, with what the proven engine of its name was made of."""
-    store = Store(environment.store)
-    for served, released in release.load(environment).items():
-        entry = store.get(released.proven)
+def _set(environment: Environment, moved: Mapping[str, str]) -> Iterator[str]:
+    """Set aliases, given with the keys of engines; what was done, in words."""
+    # Together a second to import, and seldom needed.
+    from engines import manifest
+    from engines.store import Store
+    from landfall import registry
+    from landfall.cli.flow import services
+
+    for alias, key in moved.items():
+        entry = Store(environment.store).get(key)
         made = manifest.read(entry.engine).predicate.materials if entry else None
-        if made is not None and made.run:
-            yield name(environment, served), made
-
-
-def _set(environment: Environment, wanted: dict[str, Materials]) -> None:
-    from landfall import registry  # slow to import
-
-    uri = services.registry_uri(environment)
-    for alias, made in wanted.items():
+        if made is None or not made.run:
+            continue
+        uri = services.registry_uri(environment)
         version = registry.resolve(made.model, made.version, tracking_uri=uri)
         registry.set_alias(version, alias, tracking_uri=uri)
-
-
-def _address(made: Materials) -> str:
-    return f"models:/{made.model}/{made.version}"
+        yield f"alias {alias} stands for {version.uri}"

@@ -2,51 +2,25 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-
-from filelock import FileLock, Timeout
 
 from engines import sign
 from engines.store import Store
 from landfall import playbook, registry
 from landfall.cli.console import Reporter
 from landfall.cli.flow import cloud, engine, gateway, model, rack, services, site
+from landfall.cli.flow.alone import only_one
 from landfall.cli.flow.meanwhile import meanwhile
-from landfall.errors import Busy, IntegrityError
+from landfall.errors import IntegrityError
 from landfall.handoff import Handoff
 from landfall.model.environment import Environment
 from rehearsal.preflight import require
 from rehearsal.services import Services
 
 Done = dict[str, object]
-
-
-@contextmanager
-def only_one(environment: Environment) -> Iterator[None]:
-    """Keep a second run away from the same environment.
-
-    Raises:
-        Busy: another run is at it; its lock goes with its process.
-    """
-    path = environment.work / "run.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    holder = path.with_suffix(".holder")
-    try:
-        with FileLock(path, timeout=0):
-            holder.write_text(json.dumps({"pid": os.getpid()}))
-            yield
-            holder.unlink(missing_ok=True)
-    except Timeout as error:
-        pid = json.loads(holder.read_text())["pid"] if holder.exists() else "unknown"
-        raise Busy(
-            f"another run is changing {environment.name} (process {pid})",
-            hint="wait for it to end; if it was killed, its lock went with it",
-        ) from error
 
 
 def up(environment: Environment, tell: Reporter, *, offline: bool, site_too: bool) -> Done:

@@ -57,10 +57,14 @@ def test_case(case: dict[str, Any]) -> None:
     assert "hunter2" not in "".join(found)
 
 
+def _name(rule: Any) -> str:
+    return str(rule.__qualname__)
+
+
 @pytest.mark.parametrize(
     "rule",
-    sorted({rule for _, rule in RULES}, key=lambda rule: rule.__qualname__),
-    ids=lambda rule: rule.__qualname__,
+    sorted({rule for _, rule in RULES}, key=_name),
+    ids=_name,
 )
 def test_every_rule_has_a_case_that_breaks_it_and_one_that_does_not(rule: Any) -> None:
     tokens = {token for token, each in RULES if each is rule}
