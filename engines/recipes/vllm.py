@@ -25,6 +25,9 @@ NAME = "vllm"
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 """It reports its use and looks models up unless it is told not to (envs.py)."""
 
+RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+"""What `--max-lora-rank` takes (MaxLoRARanks in vllm/config/lora.py); an adapter may have less."""
+
 
 def recipe(asked: Asked) -> Recipe:
     """The command.
@@ -69,7 +72,8 @@ def _beside(asked: Asked) -> Iterator[str]:
         told = {"model": DRAFT, "num_speculative_tokens": asked.draft, "method": "draft_model"}
         yield from ("--speculative-config", json.dumps(told))
     if asked.adapters:
-        yield from ("--enable-lora", "--max-lora-rank", str(asked.rank))
+        rank = min(each for each in RANKS if each >= asked.rank)
+        yield from ("--enable-lora", "--max-lora-rank", str(rank))
         yield from ("--max-loras", str(len(asked.adapters)), "--lora-modules")
         yield from (f"{name}={ADAPTERS}/{name}" for name in asked.adapters)
 
@@ -86,4 +90,7 @@ def refusals(asked: Asked) -> Iterator[Problem]:
         known = first if first == last else f"{first} to {last}"
         message = f"options of {known} were read, not those of {asked.version}"
         yield Problem(path="version", message=message)
+    if asked.adapters and asked.rank > RANKS[-1]:
+        message = f"an adapter has rank {asked.rank}; {NAME} takes {RANKS[-1]} at most"
+        yield Problem(path="adapters", message=message)
     yield from problems(asked.fit)

@@ -161,3 +161,16 @@ def test_a_name_that_the_shell_would_read_is_quoted() -> None:
     question = asked(version="1.3.0")
     strange = replace(question, served_name="a b; rm -rf /")
     assert "'a b; rm -rf /'" in made(strange).shown
+
+
+@pytest.mark.parametrize(("rank", "given"), [(1, "1"), (12, "16"), (64, "64"), (300, "320")])
+def test_vllm_takes_only_some_ranks(rank: int, given: str) -> None:
+    question = asked(backend="vllm", mode="serve", version="0.33.0")
+    argv = made(replace(question, adapters=("law",), rank=rank)).serve.argv
+    assert argv[argv.index("--max-lora-rank") + 1] == given
+
+
+def test_a_rank_that_vllm_does_not_take() -> None:
+    question = asked(backend="vllm", mode="serve", version="0.33.0")
+    with pytest.raises(InvalidInput, match="rank 513; vllm takes 512 at most"):
+        made(replace(question, adapters=("law",), rank=513))
