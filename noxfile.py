@@ -113,7 +113,8 @@ def tests(session: nox.Session) -> None:
         "2",
         "--dist",
         "loadfile",
-        "--durations=10",
+        "--no-loadscope-reorder",
+        "--durations=40",
         "-m",
         f"({WITH_REAL_PARTS}) and not ({ELSEWHERE})",
         *(f"--ignore={path}" for path in SITE_HALF),
@@ -125,7 +126,7 @@ def site(session: nox.Session) -> None:
     """The site half on booted hosts: every role, upgrades, backups, and what goes wrong."""
     install(session)
     run(session, "landfall", "doctor", "--fix")
-    options = ("-q", "-n", "2", "--dist", "loadfile", "--durations=10")
+    options = ("-q", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--durations=40")
     run(session, "pytest", *options, "-m", WITH_REAL_PARTS, *(session.posargs or SITE_HALF))
 
 

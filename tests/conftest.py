@@ -51,8 +51,23 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+LONG = (
+    "test_engine_life",
+    "test_rehearsal",
+    "test_interrupt",
+    "test_upgrade",
+    "test_check",
+    "test_site",
+    "test_burnin_role",
+    "test_backup",
+    "test_gpu_role",
+)
+"""Files of minutes. They begin first: of two workers, none shall begin with one at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip, visibly, what cannot run here; in CI a skip is a failure instead."""
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
     reasons = {
         name: missing_for(name) for name in ("engine", "matrix", "cloud", "host", "rack", "nginx")
     }
