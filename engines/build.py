@@ -49,7 +49,10 @@ def run(
     with filelock.FileLock(out.parent / f".{out.name}.lock"):
         for stale in out.parent.glob(f".{out.name}.partial-*"):
             shutil.rmtree(stale)
+        for beside in out.parent.glob(f"..{out.name}.partial-*"):  # of a manifest
+            beside.unlink()
         if out.exists() and _made(plan, out):
+            build_contained.sweep(out)
             on_progress(f"{plan.engine}: already built")
             return out
         contained = backends.find(plan.backend).CONTAINED
@@ -69,8 +72,7 @@ def run(
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
-        if isinstance(host, Ready):
-            build_contained.forget(host)
+        build_contained.sweep(out)
     return out
 
 

@@ -58,10 +58,8 @@ def ready(plan: Plan, model: Path, out: Path, given: Given) -> Ready:
     bench = workbench.read(plan, _folder(plan, out), given.registry)
     devices = workbench.check(plan, bench)
     _check_timings(plan, given)
-    for stale in out.parent.glob(f".{out.name}.work-*"):
-        if stale != _folder(plan, out):
-            shutil.rmtree(stale, ignore_errors=True)
     folder = _folder(plan, out)
+    sweep(out, but=folder)
     folder.mkdir(exist_ok=True)
     work = Work(
         folder=folder,
@@ -102,9 +100,11 @@ def make(plan: Plan, folder: Path, host: Ready, on_progress: Progress) -> None:
     on_progress(f"{plan.engine}: {about.model_copy(update=measured).summary}")
 
 
-def forget(host: Ready) -> None:
-    """Remove the steps of a build whose engine is there. Its log stays."""
-    shutil.rmtree(host.work.folder)
+def sweep(out: Path, *, but: Path | None = None) -> None:
+    """Remove what builds of `out` kept of their steps, `but` one. Their log stays."""
+    for kept in out.parent.glob(f".{out.name}.work-*"):
+        if kept != but:
+            shutil.rmtree(kept)
 
 
 def _folder(plan: Plan, out: Path) -> Path:

@@ -86,13 +86,12 @@ def unchanged(plan: Plan) -> bool:
     )  # fmt: skip
 
 
-def compare(plan: Plan, mine: Measured, reference: Measured) -> Gate:
+def compare(bound: float, mine: Measured, reference: Measured) -> Gate:
     """What the engine lost against the unquantised model; the ratio grows with the loss.
 
     Raises:
         GateFailed: more than the bound, or one of the two is no finite number.
     """
-    bound = plan.gates.quality.max_ratio
     before, after = _number(reference), _number(mine)
     worse, better = (after, before) if mine.metric == PERPLEXITY else (before, after)
     ratio = worse / better if better > 0 else math.inf
@@ -105,7 +104,7 @@ def compare(plan: Plan, mine: Measured, reference: Measured) -> Gate:
     return Gate(metric=mine.metric, reference=before, engine=after, ratio=ratio, max_ratio=bound)
 
 
-def sensible(plan: Plan, mine: Measured) -> Outcome:
+def sensible(vocabulary: int, mine: Measured) -> Outcome:
     """See that what nothing was compared with makes sense at all.
 
     Raises:
@@ -113,7 +112,6 @@ def sensible(plan: Plan, mine: Measured) -> Outcome:
     """
     found = _number(mine)
     if mine.metric == PERPLEXITY:
-        vocabulary = plan.source.shape.vocab if plan.source.shape else 0
         bound = vocabulary / LEAST_BETTER
         good = found <= bound
     else:
@@ -156,7 +154,7 @@ def _quality(
     plan: Plan, mine: Measured, work: Work, on_progress: Progress
 ) -> tuple[Gate | None, Outcome]:
     if unchanged(plan):
-        return None, sensible(plan, mine)
+        return None, sensible(plan.source.shape.vocab if plan.source.shape else 0, mine)
     if plan.reference is None:
         figures = {mine.metric: _number(mine)} if mine.value is not None else {}
         detail = NO_REFERENCE
@@ -166,7 +164,8 @@ def _quality(
     for path, content in plan.reference.files.items():
         files.write(folder / layout.place(path), content)
     mounts = (Mount(source=work.model, target=MODEL), *_read_only(folder))
-    gate = compare(plan, mine, _measure(plan, plan.reference.step, work, mounts, whole=False))
+    reference = _measure(plan, plan.reference.step, work, mounts, whole=False)
+    gate = compare(plan.gates.quality.max_ratio, mine, reference)
     figures = gate.model_dump(include={"reference", "engine", "ratio", "max_ratio"})
     figures["count"] = float(mine.count)
     return gate, Outcome(name="quality", outcome="passed", detail=gate.metric, figures=figures)
