@@ -12,6 +12,7 @@ import yaml
 from engines import build, manifest, sign
 from engines.build_contained import Given
 from engines.plan import Plan
+from engines.plan import read as read_plan
 from engines.planned import Place
 from engines.store import Store
 from landfall import playbook
@@ -98,7 +99,7 @@ def test_what_is_missing_is_told_before_a_host_is_touched(
     ):
         with pytest.raises(Refused, match=missing):
             engine.ensure(
-                prod, Planned(plan=made, model=site.model), on_host=True, on_progress=str
+                prod, Planned(plan=made, model=site.model), on_host=True, on_progress=print
             )  # fmt: skip
 
 
@@ -111,7 +112,7 @@ class Hosts:
 
     def run(self, *_: Any, variables: dict[str, Any], **__: Any) -> None:
         self.asked.append(variables)
-        made = engine.plans.read(Path(variables["build_plan"]).read_text())
+        made = read_plan(Path(variables["build_plan"]).read_text())
         out = Path(variables["build_out"])
         given = Given(registry=variables["build_registry"])
         build.run(made, Path(variables["build_source"]), out, given=given)
