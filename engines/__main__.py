@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engines import build, facts, manifest, preflight, sign
 from engines import plan as plans
+from engines.build_contained import Given
 from landfall.errors import Interrupted, InvalidInput, LandfallError, Problem
 from landfall.model.parsing import parse
 
@@ -35,7 +36,8 @@ def _facts(_: argparse.Namespace) -> object:
 
 def _build(arguments: argparse.Namespace) -> object:
     plan = plans.read(_text(arguments.plan), source=str(arguments.plan))
-    folder = build.run(plan, arguments.source, arguments.out, _progress)
+    given = Given(registry=arguments.registry, timings=arguments.timings)
+    folder = build.run(plan, arguments.source, arguments.out, _progress, given)
     found = manifest.read(folder).predicate.model_dump(mode="json", include={"quality", "speed"})
     return {"key": plan.key, "folder": str(folder), **found}
 
@@ -97,6 +99,8 @@ def _parser() -> argparse.ArgumentParser:
     build_.add_argument("--plan", type=Path, required=True)
     build_.add_argument("--source", type=Path, required=True, help="the model's folder")
     build_.add_argument("--out", type=Path, required=True, help="the engine's folder")
+    build_.add_argument("--registry", default="", help="the site's, where the image came from")
+    build_.add_argument("--timings", type=Path, help="of kernels, that the plan is pinned to")
     build_.set_defaults(run=_build)
     key_ = commands.add_parser("key", help="the key of a plan, and its parts")
     key_.add_argument("--plan", type=Path, required=True)

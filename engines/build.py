@@ -6,9 +6,6 @@ by the next one; of two builds of one engine the second waits and finds it made.
 
 from __future__ import annotations
 
-import datetime as dt
-import os
-import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,14 +13,13 @@ from pathlib import Path
 import filelock
 import numpy as np
 
-from engines import backends, facts, gate, manifest, source
+from engines import attest, backends, build_contained, facts, gate, manifest, source
 from engines.backends import Backend, Step
+from engines.build_contained import NOTHING, Given, Ready
 from engines.gate import Progress, determinism, latency
-from engines.limits import Parallelism
 from engines.plan import Plan
 from landfall.errors import IntegrityError, Refused
 
-BUILDER = "landfall engines/1"
 MEASURED = ("text_generation",)
 """Kinds of which the gate for quality measures what a build lost."""
 
@@ -31,29 +27,44 @@ THREADS = 1
 """Threads per engine while it is measured; hosts scale by processes."""
 
 
-def run(plan: Plan, model: Path, out: Path, on_progress: Progress = lambda _: None) -> Path:
+def run(
+    plan: Plan,
+    model: Path,
+    out: Path,
+    on_progress: Progress = lambda _: None,
+    given: Given = NOTHING,
+) -> Path:
     """Build `plan` from the model folder `model` into the folder `out`, and return `out`.
 
-    An engine of the same key that is there already is checked and kept.
+    An engine of the same key that is there already is checked and kept. `given` is what a build in
+    a container takes besides.
 
     Raises:
         IntegrityError: the model's files are not those of the plan; names them.
         Refused: this host is not the one that the plan was made for, or `out` is something else.
         GateFailed: the engine lost more quality than the gates allow.
+        CommandFailed: a step in a container failed; the steps before it stay done.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(out.parent / f".{out.name}.lock"):
         for stale in out.parent.glob(f".{out.name}.partial-*"):
             shutil.rmtree(stale)
+        for beside in out.parent.glob(f"..{out.name}.partial-*"):  # of a manifest
+            beside.unlink()
         if out.exists() and _made(plan, out):
+            build_contained.sweep(out)
             on_progress(f"{plan.engine}: already built")
             return out
-        host = _host(plan)
+        contained = backends.find(plan.backend).CONTAINED
+        host = build_contained.ready(plan, model, out, given) if contained else _host(plan)
         on_progress(f"{plan.engine}: verifying {plan.source.name} version {plan.source.version}")
         source.verify(model, plan.source)
         partial = Path(tempfile.mkdtemp(prefix=f".{out.name}.partial-", dir=out.parent))
         try:
-            _make(plan, model, partial, host, on_progress)
+            if isinstance(host, Ready):
+                build_contained.make(plan, partial, host, on_progress)
+            else:
+                _make(plan, model, partial, host, on_progress)
             partial.chmod(0o755)
             if out.exists():  # damaged: checked above
                 shutil.rmtree(out)
@@ -61,6 +72,7 @@ def run(plan: Plan, model: Path, out: Path, on_progress: Progress = lambda _: No
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise
+        build_contained.sweep(out)
     return out
 
 
@@ -121,47 +133,15 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
         backend.carry_out(step, model, folder)
     on_progress(f"{plan.engine}: measuring quality, determinism and speed")
     quality, measured, outcomes = _measure(plan, backend, model, folder)
-    built = os.environ.get("SOURCE_DATE_EPOCH")
-    moment = dt.datetime.fromtimestamp(int(built), dt.UTC) if built else dt.datetime.now(dt.UTC)
-    predicate = manifest.Predicate(
-        engine=plan.engine,
-        key=plan.key,
-        parts=plan.parts,
-        backend=plan.backend,
-        backend_version=host.packages[backend.PACKAGE],
-        precision=plan.precision,
-        target=plan.target,
-        classification=plan.classification,
-        slots=plan.slots,
-        room=plan.room,
-        builder=BUILDER,
-        built=moment.replace(microsecond=0),
-        host=host,
-        materials=manifest.Materials(
-            model=plan.source.name,
-            version=plan.source.version,
-            files=plan.source.files,
-            training_data=plan.source.data_digest,
-            classification=plan.source.classification,
-            run=plan.source.run,
-            commit=plan.source.commit,
-        ),
-        kind=plan.kind,
-        mode=plan.mode,
-        container=plan.container,
-        parallelism=Parallelism(tensor=plan.tensor, pipeline=plan.pipeline),
-        timing_cache=plan.timing_cache,
-        built_by=platform.node(),
-        quality=quality,
-        speed=measured,
-        gates=outcomes,
-    )
+    more = {"quality": quality, "speed": measured, "gates": outcomes}
+    about = attest.predicate(plan, host, host.packages[backend.PACKAGE])
+    predicate = about.model_copy(update=more)
     manifest.write(folder, predicate)
     if plan.gates.latency is not None:
         on_progress(f"{plan.engine}: measuring latency under load")
         found = latency.measure(plan.gates.latency, plan.engine, folder, model)
-        more = {"gates": (*outcomes, found)}
-        manifest.write(folder, predicate.model_copy(update=more))
+        gates = {"gates": (*outcomes, found)}
+        manifest.write(folder, predicate.model_copy(update=gates))
     on_progress(
         f"{plan.engine}: perplexity {quality.engine:.4f} ({quality.ratio:.4f} of float32),"
         f" {measured.tokens_per_second:.0f} tokens/s"

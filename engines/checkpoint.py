@@ -24,6 +24,8 @@ TOKENIZER = (
 )  # fmt: skip
 TEMPLATES = ("chat_template.jinja", "chat_template.json")
 GENERATION = "generation_config.json"
+EVALUATION = "evaluation.txt"
+"""Text that the model was not trained on, for the gates. A folder may be without it."""
 
 BY_MODELOPT: Mapping[str, str] = {
     "FP8": "fp8",
@@ -99,7 +101,7 @@ def read(folder: Path) -> Checkpoint:
 def _all(weights: list[str]) -> Iterator[str]:
     yield CONFIG
     yield from weights
-    yield from (INDEX, QUANTISATION, *TOKENIZER, *TEMPLATES, GENERATION)
+    yield from (INDEX, QUANTISATION, *TOKENIZER, *TEMPLATES, GENERATION, EVALUATION)
 
 
 def _missing(weights: list[str], there: list[str]) -> Iterator[str]:

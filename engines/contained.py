@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 from engines import catalog
 from engines.backends import Answer, Question, Step, Words, listed
-from engines.fit.memory import weight_bytes
+from engines.fit import Verdict
+from engines.fit.memory import fit, weight_bytes
 from engines.fit.question import ask, in_spec
 from engines.needs import QUANTISE, needs
 from engines.recipes import MODEL, Asked, Command, Recipe
 from engines.recipes import version as parsed
-from landfall.errors import Problem, Refused
+from landfall.errors import InvalidInput, Problem, Refused
 
 KINDS = ("text_generation",)
 GROUP = re.compile(r"^[a-z_][a-z0-9_]*$")
 """How Ansible writes a group of hosts. GPUs are written with capitals."""
 
 TEMPLATE = "chat_template.jinja"
+
+PLAIN_MODE = {"engine": "pytorch"}
+"""A mode that serves what a build compiled, and the one that serves the model as it came."""
+SIXTEEN = "bf16"
 
 
 def problems(tool: str, words: Words, *, modes: Sequence[str]) -> list[Problem]:
@@ -94,15 +100,33 @@ def answer(question: Question, recipe: Callable[[Asked], Recipe]) -> Answer:
     wanted = asked(question)
     found = recipe(wanted)
     steps = tuple(_step(each) for each in found.build)
+    plain = _plain(wanted, recipe)
     return Answer(
         steps=steps,
         serve=_step(found.serve),
         files=found.files,
+        reference=_step(plain.serve) if plain else None,
+        reference_files=plain.files if plain else {},
         notes=(*found.notes, *_calibration(steps)),
         expected_bytes=weight_bytes(wanted.fit),
         ask=wanted.fit,
         needs=needs(wanted.fit, steps, question.source.weight_bytes),
     )
+
+
+def _plain(wanted: Asked, recipe: Callable[[Asked], Recipe]) -> Recipe | None:
+    """What serves the same model at 16 bit with the same tool, where one host can hold it.
+
+    Nothing where the model came quantised: what it was before is not here to compare with.
+    """
+    mode = PLAIN_MODE.get(wanted.fit.mode, wanted.fit.mode)
+    plain = replace(wanted.fit, mode=mode, weights=SIXTEEN, cache=SIXTEEN)
+    try:
+        if wanted.ready or fit(plain).verdict is Verdict.NOT:
+            return None
+        return recipe(replace(wanted, fit=plain, timings=False, draft=0, adapters=()))
+    except InvalidInput:  # this GPU or this version has no 16 bit
+        return None
 
 
 def asked(question: Question) -> Asked:

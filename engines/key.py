@@ -67,6 +67,8 @@ def files(source: ModelSource, template: str = "") -> Parts:
         "chat_template": [template] if template else checkpoint.TEMPLATES,
         "generation": [checkpoint.GENERATION],
     }
+    if checkpoint.EVALUATION in source.files:  # a model without it has the key that it had
+        groups["evaluation"] = [checkpoint.EVALUATION]
     return {part: _of_files(source, names) for part, names in groups.items()}
 
 

@@ -17,7 +17,7 @@ from engines.fit.estimate import estimate
 from engines.fit.memory import fit
 from engines.fit.proposals import proposals
 from engines.fit.question import missing, waiting
-from engines.planned import BuildNeed, MemoryFit, MemoryItem, Place, PlannedStep, Speed
+from engines.planned import BuildNeed, MemoryFit, MemoryItem, Place, PlannedStep, Served, Speed
 from engines.source import ModelSource
 from engines.spec import EngineSpec, Gates
 from engines.target import CPU, Target
@@ -48,6 +48,7 @@ class Plan(Written):
         container: `PATH@sha256:DIGEST`; empty where the build runs in our own process.
         serve: the command that answers requests; None where Landfall's own server does.
         files: that steps read, by their path in the container.
+        reference: what serves the unquantised model, for the gate for quality; None for nothing.
         timing_cache: SHA-256 of the timings that the build starts from.
         fit: memory of one GPU; None for a CPU. `speed` is an estimate for it.
         needs: what the build itself takes.
@@ -75,6 +76,7 @@ class Plan(Written):
     steps: tuple[PlannedStep, ...]
     serve: PlannedStep | None = None
     files: dict[str, str] = Field(default_factory=dict)
+    reference: Served | None = None
     timing_cache: str = ""
     gates: Gates
     slots: int
@@ -164,6 +166,7 @@ def _plan(question: Question, answer: Answer, found: Fit | None, parts: key.Part
         steps=tuple(_step(step) for step in answer.steps),
         serve=_step(answer.serve) if answer.serve is not None else None,
         files=dict(answer.files),
+        reference=_reference(answer),
         timing_cache=spec.timing_cache or "",
         gates=spec.gates,
         slots=spec.limits.max_batch,
@@ -186,6 +189,12 @@ def _step(step: Step) -> PlannedStep:
         environment=dict(step.environment),
         why=step.why,
     )
+
+
+def _reference(answer: Answer) -> Served | None:
+    if answer.reference is None:
+        return None
+    return Served(step=_step(answer.reference), files=dict(answer.reference_files))
 
 
 def _fit(found: Fit) -> MemoryFit:

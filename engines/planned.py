@@ -17,6 +17,13 @@ class PlannedStep(Written):
     why: str = ""
 
 
+class Served(Written):
+    """What serves a model to compare with: a command, and the files that it reads."""
+
+    step: PlannedStep
+    files: dict[str, str] = Field(default_factory=dict)
+
+
 class MemoryItem(Written):
     """Something that takes memory of a GPU, in bytes."""
 

@@ -58,14 +58,14 @@ class Store:
                 shutil.copytree(engine, made.engine)
                 shutil.copyfile(signature, made.signature)
                 partial.chmod(0o755)
-                _flush(partial)
+                files.flush(partial)
                 partial.rename(self.root / key)
             except BaseException as error:
                 shutil.rmtree(partial, ignore_errors=True)
                 if isinstance(error, OSError | shutil.Error) and _is_full(error):
                     raise self._full(engine) from error
                 raise
-            _flush_one(self.root)
+            files.flush_one(self.root)
         return Entry(key=key, folder=self.root / key)
 
     def get(self, key: str) -> Entry | None:
@@ -248,17 +248,3 @@ def _check_key(key: str) -> None:
     if KEY.fullmatch(key) is None:
         message = f"an engine's key is 64 hexadecimal digits, not {key!r}"
         raise InvalidInput("store", [Problem(path="key", message=message)])
-
-
-def _flush(folder: Path) -> None:
-    """Bring every byte below `folder` to the disk, so that a rename never names empty files."""
-    for path in [*folder.rglob("*"), folder]:
-        _flush_one(path)
-
-
-def _flush_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Writing whole or not at all, also where the power fails."""
 
 from __future__ import annotations
 
@@ -25,3 +25,18 @@ def write(path: Path, text: str, *, mode: int = MODE) -> None:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def flush(folder: Path) -> None:
+    """Bring every byte below `folder` to the disk, so that a rename never names empty files."""
+    for path in [*folder.rglob("*"), folder]:
+        flush_one(path)
+
+
+def flush_one(path: Path) -> None:
+    """Bring one file, or the names in one folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -74,6 +74,8 @@ class Answer:
         steps: of the build, in order.
         serve: what answers requests then; None where Landfall's own server does.
         files: that the steps read, by their path in the container.
+        reference: what serves the unquantised model, to compare with; None where nothing can.
+        reference_files: that it reads, by their path in the container.
         notes: what a reader must know.
         expected_bytes: about how large the engine will be.
         ask: the question of memory; None where there is none.
@@ -84,6 +86,8 @@ class Answer:
     expected_bytes: int
     serve: Step | None = None
     files: Mapping[str, str] = field(default_factory=dict)
+    reference: Step | None = None
+    reference_files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     ask: Ask | None = None
     needs: tuple[Need, ...] = ()

@@ -75,9 +75,14 @@ def build(
     on_host: Annotated[
         bool, typer.Option("--on-host/--here", help="On the build host, or in this process.")
     ] = True,
+    host: Annotated[
+        str, typer.Option(help="Of the inventory, for GPUs: dedicated to builds, or drained.")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
     """Build an engine, measure and sign it, and keep it in the store. Safe to run again.
+
+    One for each of its targets that the site has.
 
     Example: landfall engine build tiny-lm --here
     """
@@ -87,11 +92,21 @@ def build(
     environment = find(env)
     tell = reporter()
     with only_one(environment), tell.step(f"engine: building {name}") as step:
-        planned = engine.plan(environment, name, tracking_uri=services.registry_uri(environment))
-        key, built = engine.ensure(environment, planned, on_host=on_host, on_progress=step.update)
-        step.result = engine.describe(environment, key) + ("" if built else "; already built")
+        wanted = engine.find(environment, name)
+        planned = engine.plan_all(
+            environment, wanted, registry=lambda: services.registry_uri(environment)
+        )
+        done = [
+            engine.ensure(environment, each, on_host=on_host, on_progress=step.update, host=host)
+            for each in planned
+        ]
+        step.result = "; ".join(
+            engine.describe(environment, key) + ("" if built else "; already built")
+            for key, built in done
+        )
     if as_json:
-        print_json({"key": key, "built": built})
+        found = [{"key": key, "built": built} for key, built in done]
+        print_json(found[0] if len(found) == 1 else found)
 
 
 @app.command()

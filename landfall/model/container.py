@@ -85,7 +85,8 @@ def arguments(container: Mapping[str, Any], registry: str) -> list[str]:
     environment = container.get("environment") or {}
     return [
         *("/usr/bin/podman", "run", "--rm", "--replace", f"--name={PREFIX}{container['name']}"),
-        *("--pull=never", "--sdnotify=conmon", "--cgroups=split", "--log-driver=passthrough"),
+        *("--pull=never", "--sdnotify=conmon", f"--cgroups={container.get('cgroups') or 'split'}"),
+        "--log-driver=passthrough",
         *("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"),
         *("--tmpfs=/tmp:rw,size=1g,mode=1777", f"--network={container.get('network') or 'none'}"),
         f"--shm-size={container.get('shared_memory') or '64m'}",

@@ -29,7 +29,7 @@ STEPS = frozenset(
 CLONE_NEWNS, MS_REC_PRIVATE = 0x20000, 0x44000
 
 
-def in_child(work: Callable[[], None]) -> int:
+def in_child(work: Callable[[], object]) -> int:
     """Run `work` in a forked child; how it ended, as waitpid says."""
     child = os.fork()
     if child == 0:

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import yaml
 
-from engines import backends, build, contained, facts, manifest, sign
+from engines import facts, manifest, received, sign
 from engines import plan as plans
 from engines.plan import Plan
 from engines.release import promote
 from engines.spec import EngineSpec, load, load_all
 from engines.store import Store
 from landfall import files
-from landfall.cli.flow import models, targets
+from landfall.cli.flow import building, models, targets
 from landfall.errors import InvalidInput, Problem, Refused
 from landfall.model import release
 from landfall.model.environment import Environment
@@ -92,7 +92,12 @@ def plan_all(
 
 
 def ensure(
-    environment: Environment, planned: Planned, *, on_host: bool, on_progress: Progress
+    environment: Environment,
+    planned: Planned,
+    *,
+    on_host: bool,
+    on_progress: Progress,
+    host: str = "",
 ) -> tuple[str, bool]:
     """Have the planned engine in the store, signed; its key, and whether it had to be built.
 
@@ -101,14 +106,14 @@ def ensure(
         planned: what to build.
         on_host: build on the environment's build host, else in this process.
         on_progress: told what is being done.
+        host: the build host; chosen where none is given.
 
     Raises:
         GateFailed: the engine lost more quality than its spec allows.
-        IntegrityError: a file is not what the plan says.
-        Refused: the backend builds in a container, on a host with the GPU.
+        IntegrityError: a file is not what the plan says, or what came back is not.
+        Refused: no host can build it, or nobody can sign it here.
     """
-    if backends.find(planned.plan.backend).CONTAINED:
-        contained.not_here(planned.plan.backend)
+    asked = building.Asked(on_host=on_host, host=host)
     store = Store(environment.store)
     key = planned.plan.key
     with store.hold(key):
@@ -116,7 +121,7 @@ def ensure(
             _, public = _signing_keys(environment)
             store.verify(key, public)
             return key, False
-        _build(environment, planned, store, on_host=on_host, on_progress=on_progress)
+        _build(environment, planned, store, asked, on_progress)
     return key, True
 
 
@@ -124,20 +129,15 @@ def _build(
     environment: Environment,
     planned: Planned,
     store: Store,
-    *,
-    on_host: bool,
+    asked: building.Asked,
     on_progress: Progress,
 ) -> None:
     key = planned.plan.key
     work = environment.work / "builds" / key
     work.mkdir(parents=True, exist_ok=True)
-    built = (
-        _on_host(environment, planned, work, on_progress)
-        if on_host
-        else build.run(planned.plan, planned.model, work / "engine", on_progress)
-    )
+    built = building.run(environment, planned.plan, planned.model, work, asked, on_progress)
     # Whoever builds cannot sign: the controller checks what came back, then signs it.
-    manifest.check(built)
+    received.check(planned.plan, built)
     private, _ = _signing_keys(environment)
     signature = work / "engine.sig"
     sign.sign(built, signature, private)
@@ -154,28 +154,10 @@ def _signing_keys(environment: Environment) -> tuple[Path, Path]:
     if missing:
         raise Refused(
             f"{environment.name} has no signing key: {', '.join(missing)} is not there",
-            hint="Who builds does not sign for it: have its owner sign, or mount the key here.",
+            hint="Who builds does not sign for it: have its owner sign, or mount the key here. "
+            f"What was built is kept below {environment.work / 'builds'}.",
         )
     return private, public
-
-
-def _on_host(environment: Environment, planned: Planned, work: Path, on_progress: Progress) -> Path:
-    from landfall import playbook
-
-    plan_file = work / "plan.json"
-    plan_file.write_text(planned.plan.to_json())
-    playbook.run(
-        environment,
-        "build.yml",
-        variables={
-            "build_key": planned.plan.key,
-            "build_plan": str(plan_file),
-            "build_source": str(planned.model),
-            "build_out": str(work / "engine"),
-        },
-        on_task=on_progress,
-    )
-    return work / "engine"
 
 
 def release_locally(environment: Environment, name: str, key: str) -> bool:
