@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -13,7 +14,10 @@ from rich.table import Table
 
 from landfall.cli.arguments import AsJson
 from landfall.cli.console import print_json, reporter
-from landfall.model.environment import find
+from landfall.model.environment import Environment, find
+
+if TYPE_CHECKING:
+    from landfall.cli.flow.engine import Ensured
 
 app = typer.Typer(
     help="Plan, build and list engines; say what fits.\n\nExample: landfall engine plan tiny-lm",
@@ -100,13 +104,22 @@ def build(
             engine.ensure(environment, each, on_host=on_host, on_progress=step.update, host=host)
             for each in planned
         ]
-        step.result = "; ".join(
-            engine.describe(environment, key) + ("" if built else "; already built")
-            for key, built in done
-        )
+        step.result = "; ".join(_made(environment, each) for each in done)
     if as_json:
-        found = [{"key": key, "built": built} for key, built in done]
+        found = [{**asdict(each), "unsigned": str(each.unsigned or "")} for each in done]
         print_json(found[0] if len(found) == 1 else found)
+        return
+    for each in done:
+        for line in each.next(environment):
+            print(line)
+
+
+def _made(environment: Environment, made: Ensured) -> str:
+    from landfall.cli.flow import engine
+
+    if made.unsigned is not None:
+        return f"{made.key[:12]} is built; somebody else signs it, then it is taken in"
+    return engine.describe(environment, made.key) + ("" if made.built else "; already built")
 
 
 @app.command()

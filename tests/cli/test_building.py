@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,8 @@ from engines.plan import Plan
 from engines.plan import read as read_plan
 from engines.planned import Place
 from engines.store import Store
-from landfall import playbook
-from landfall.cli.flow import building, engine
+from landfall import playbook, process
+from landfall.cli.flow import building, engine, store
 from landfall.cli.flow.engine import Planned
 from landfall.errors import IntegrityError, Refused
 from landfall.model.environment import ROOT, Environment, find
@@ -127,31 +129,41 @@ def pulled(site: Site) -> Site:
     return site
 
 
+@pytest.fixture
+def signing(monkeypatch: pytest.MonkeyPatch, prod: Environment) -> Path:
+    """The controller may sign for the environment; its public key."""
+    monkeypatch.setattr(engine, "PROTECTED", frozenset())
+    return sign.generate_keys(prod.keys)[1]
+
+
 def ensure(prod: Environment, made: Plan, site: Site) -> str:
     asked = Planned(plan=placed(made, "gpu-2"), model=site.model)
-    return engine.ensure(prod, asked, on_host=True, on_progress=lambda _: None)[0]
+    return engine.ensure(prod, asked, on_host=True, on_progress=lambda _: None).key
 
 
 @pytest.mark.slow
 def test_what_comes_back_whole_is_signed_and_kept(
-    prod: Environment, planned: Making, pulled: Site, monkeypatch: pytest.MonkeyPatch
+    prod: Environment,
+    planned: Making,
+    pulled: Site,
+    signing: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hosts = Hosts()
     monkeypatch.setattr(playbook, "run", hosts.run)
-    _, public = sign.generate_keys(prod.keys)
     key = ensure(prod, planned(), pulled)
-    Store(prod.store).verify(key, public)
+    Store(prod.store).verify(key, signing)
     assert hosts.asked[0]["build_host"] == "gpu-2"
     assert not list((prod.work / "builds").iterdir())
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("signing")
 def test_what_comes_back_with_another_container_is_not_signed(
     prod: Environment, planned: Making, pulled: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = f"mirror/tensorrt-llm@sha256:{'b' * 64}"
     monkeypatch.setattr(playbook, "run", Hosts(container=other).run)
-    sign.generate_keys(prod.keys)
     made = planned()
     with pytest.raises(IntegrityError, match=f"container: {other}, the plan says {IMAGE}"):
         ensure(prod, made, pulled)
@@ -162,26 +174,48 @@ def test_what_comes_back_with_another_container_is_not_signed(
 
 
 @pytest.mark.slow
-def test_without_a_key_nothing_is_signed_and_nothing_is_lost(
-    prod: Environment, planned: Making, pulled: Site, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("here", [False, True], ids=["no-key-here", "a-key-here"])
+def test_for_prod_somebody_else_signs_and_it_is_taken_in(
+    prod: Environment,
+    planned: Making,
+    pulled: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    *,
+    here: bool,
 ) -> None:
-    monkeypatch.setattr(playbook, "run", Hosts().run)
-    made = planned()
-    with pytest.raises(Refused, match="prod has no signing key") as caught:
-        ensure(prod, made, pulled)
-    kept = prod.work / "builds" / made.key / "engine"
-    assert manifest.check(kept).predicate.key == made.key
-    assert str(kept.parents[1]) in caught.value.hint
+    passed = (manifest.Outcome(name="quality", outcome="passed"),)  # as a GPU would have it
+    monkeypatch.setattr(playbook, "run", Hosts(gates=passed).run)
+    if here:
+        sign.generate_keys(prod.keys)
+    asked = Planned(plan=placed(planned(), "gpu-2"), model=pulled.model)
+    made = engine.ensure(prod, asked, on_host=True, on_progress=lambda _: None)
+    assert made.unsigned is not None
+    assert not list(prod.root.rglob("*.sig"))
     assert Store(prod.store).entries() == []
+
+    private, public = sign.generate_keys(tmp_path / "officer")
+    signing, taking = (shlex.split(line) for line in made.next(prod))
+    words = [str(private) if each == "KEY" else each for each in signing]
+    process.run([sys.executable, *words[1:]], cwd=ROOT)
+    prod.keys.mkdir(parents=True, exist_ok=True)
+    shutil.copy(public, prod.keys / sign.PUBLIC_KEY)
+    folder, signature = Path(taking[3]), Path(taking[5])
+    assert taking[:3] == ["landfall", "engine", "receive"]
+    entry = store.receive(prod, folder, signature)
+    assert Store(prod.store).verify(entry.key, public).predicate.approver == "NAME"
+    assert not folder.exists()
+    again = engine.ensure(prod, asked, on_host=True, on_progress=lambda _: None)
+    assert (again.built, again.next(prod)) == (False, ())
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("signing")
 def test_pinned_timings_come_out_of_the_store(
     prod: Environment, planned: Making, pulled: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hosts = Hosts()
     monkeypatch.setattr(playbook, "run", hosts.run)
-    sign.generate_keys(prod.keys)
     first = ensure(prod, planned(), pulled)
     kept = Store(prod.store).find(first).engine / "timing.cache"
     [digest] = [

@@ -30,6 +30,11 @@ class Asked:
     host: str = ""
 
 
+def work(environment: Environment, key: str) -> Path:
+    """Where an engine is built, and waits for its signature."""
+    return environment.work / "builds" / key
+
+
 def run(
     environment: Environment,
     plan: Plan,

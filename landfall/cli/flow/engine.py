@@ -11,13 +11,14 @@ import yaml
 
 from engines import facts, manifest, received, sign
 from engines import plan as plans
+from engines.approval import PROTECTED
 from engines.plan import Plan
 from engines.release import promote
 from engines.spec import EngineSpec, load, load_all
 from engines.store import Store
 from landfall import files
 from landfall.cli.flow import building, models, targets
-from landfall.errors import InvalidInput, Problem, Refused
+from landfall.errors import InvalidInput, Problem
 from landfall.model import release
 from landfall.model.environment import Environment
 
@@ -30,6 +31,33 @@ class Planned:
 
     plan: Plan
     model: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ensured:
+    """An engine that is there.
+
+    Attributes:
+        key: its key.
+        built: whether it had to be built.
+        unsigned: its folder, where somebody else must sign it; None where it is in the store.
+    """
+
+    key: str
+    built: bool
+    unsigned: Path | None = None
+
+    def next(self, environment: Environment) -> tuple[str, ...]:
+        """The commands that bring an unsigned engine into the store."""
+        if self.unsigned is None:
+            return ()
+        signature = f"{self.unsigned}.sig"
+        sign_it = f"python -m engines sign {self.unsigned} --signature {signature}"
+        take_it = f"landfall engine receive {self.unsigned} --signature {signature}"
+        return (
+            f"{sign_it} --key KEY --approver NAME",
+            f"{take_it} --env {environment.name}",
+        )
 
 
 def specs(environment: Environment) -> dict[str, EngineSpec]:
@@ -98,8 +126,8 @@ def ensure(
     on_host: bool,
     on_progress: Progress,
     host: str = "",
-) -> tuple[str, bool]:
-    """Have the planned engine in the store, signed; its key, and whether it had to be built.
+) -> Ensured:
+    """Have the planned engine in the store, signed; or built, where others sign.
 
     Args:
         environment: whose store and signing key.
@@ -111,18 +139,17 @@ def ensure(
     Raises:
         GateFailed: the engine lost more quality than its spec allows.
         IntegrityError: a file is not what the plan says, or what came back is not.
-        Refused: no host can build it, or nobody can sign it here.
+        Refused: no host can build it.
     """
     asked = building.Asked(on_host=on_host, host=host)
     store = Store(environment.store)
     key = planned.plan.key
     with store.hold(key):
         if store.get(key) is not None:
-            _, public = _signing_keys(environment)
-            store.verify(key, public)
-            return key, False
-        _build(environment, planned, store, asked, on_progress)
-    return key, True
+            store.verify(key, environment.keys / sign.PUBLIC_KEY)
+            return Ensured(key=key, built=False)
+        unsigned = _build(environment, planned, store, asked, on_progress)
+    return Ensured(key=key, built=True, unsigned=unsigned)
 
 
 def _build(
@@ -131,33 +158,34 @@ def _build(
     store: Store,
     asked: building.Asked,
     on_progress: Progress,
-) -> None:
+) -> Path | None:
+    """Build, check, and put into the store what this controller may sign; else where it lies."""
     key = planned.plan.key
-    work = environment.work / "builds" / key
+    work = building.work(environment, key)
     work.mkdir(parents=True, exist_ok=True)
     built = building.run(environment, planned.plan, planned.model, work, asked, on_progress)
     # Whoever builds cannot sign: the controller checks what came back, then signs it.
     received.check(planned.plan, built)
-    private, _ = _signing_keys(environment)
+    private = _signing_key(environment)
+    if private is None:
+        return built
     signature = work / "engine.sig"
     sign.sign(built, signature, private)
     store.put(built, signature)
     shutil.rmtree(work)
+    return None
 
 
-def _signing_keys(environment: Environment) -> tuple[Path, Path]:
-    """The key pair that signs engines: made for a rehearsal, brought by its owner elsewhere."""
+def _signing_key(environment: Environment) -> Path | None:
+    """The key that signs engines here; None where that is somebody else's to do.
+
+    A rehearsal makes its own. What one person built and signed could not be released to a protected
+    environment, so it is not signed for one.
+    """
     if environment.rehearsal:
-        return sign.generate_keys(environment.keys)
-    private, public = (environment.keys / name for name in (sign.PRIVATE_KEY, sign.PUBLIC_KEY))
-    missing = [str(path) for path in (private, public) if not path.exists()]
-    if missing:
-        raise Refused(
-            f"{environment.name} has no signing key: {', '.join(missing)} is not there",
-            hint="Who builds does not sign for it: have its owner sign, or mount the key here. "
-            f"What was built is kept below {environment.work / 'builds'}.",
-        )
-    return private, public
+        return sign.generate_keys(environment.keys)[0]
+    private = environment.keys / sign.PRIVATE_KEY
+    return private if private.exists() and environment.name not in PROTECTED else None
 
 
 def release_locally(environment: Environment, name: str, key: str) -> bool:

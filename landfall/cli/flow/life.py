@@ -167,9 +167,9 @@ def _engine(life: Life, step: Step, uri: str, change: dict[str, object]) -> str:
     changed.parent.mkdir(parents=True, exist_ok=True)
     changed.write_text(yaml.safe_dump(spec), encoding="utf-8")
     planned = engine.plan(life.environment, str(changed), tracking_uri=uri)
-    key, _ = engine.ensure(
+    key = engine.ensure(
         life.environment, planned, on_host=life.asked.on_host, on_progress=step.update
-    )
+    ).key
     step.result = f"{key[:SHORT]}; {engine.describe(life.environment, key)}"
     return key
 

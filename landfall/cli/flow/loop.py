@@ -97,10 +97,11 @@ def _engine(environment: Environment, tell: Reporter, running: Services, *, on_h
         step.result = f"key {planned.plan.key[:12]}, {planned.plan.precision}"
     where = "on the host" if on_host else "here"
     with tell.step(f"engine: building {where}, measuring, signing") as step:
-        key, built = engine.ensure(environment, planned, on_host=on_host, on_progress=step.update)
-        step.result = engine.describe(environment, key) + ("" if built else "; already built")
-    engine.release_locally(environment, model.NAME, key)
-    return key
+        made = engine.ensure(environment, planned, on_host=on_host, on_progress=step.update)
+        step.result = engine.describe(environment, made.key)
+        step.result += "" if made.built else "; already built"
+    engine.release_locally(environment, model.NAME, made.key)
+    return made.key
 
 
 def _done(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from engines import approval, collection, manifest, sign
 from engines.collection import Verdict
 from engines.entry import Entry
 from engines.store import Store
+from landfall.cli.flow import building
 from landfall.cli.flow.claims import claims
 from landfall.errors import GateFailed, IntegrityError
 from landfall.model.environment import Environment
@@ -75,4 +77,6 @@ def receive(environment: Environment, folder: Path, signature: Path) -> Entry:
         unmet = ", ".join(f"{each.name} ({each.outcome})" for each in about.unmet) or "none ran"
         raise GateFailed(f"engine {about.key[:12]} has gates that are not passed: {unmet}")
     approval.check_signing(environment.name, builder=about.built_by, signer=signer)
-    return Store(environment.store).put(folder, signature)
+    entry = Store(environment.store).put(folder, signature)
+    shutil.rmtree(building.work(environment, entry.key), ignore_errors=True)
+    return entry
