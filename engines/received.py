@@ -56,6 +56,8 @@ def _differing(plan: Plan, about: Predicate) -> Iterator[str]:
         "materials.model": (source.name, materials.model),
         "materials.version": (source.version, materials.version),
         "materials.training_data": (source.data_digest, materials.training_data),
+        "materials.run": (source.run, materials.run),
+        "materials.commit": (source.commit, materials.commit),
         "materials.classification": (source.classification, materials.classification),
         "approver": ("", about.approver),
     }

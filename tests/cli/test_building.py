@@ -184,8 +184,10 @@ def test_for_prod_somebody_else_signs_and_it_is_taken_in(
     *,
     here: bool,
 ) -> None:
-    passed = (manifest.Outcome(name="quality", outcome="passed"),)  # as a GPU would have it
-    monkeypatch.setattr(playbook, "run", Hosts(gates=passed).run)
+    gates = tuple(  # as they would be measured beside a GPU
+        manifest.Outcome(name=name, outcome="passed") for name in ("quality", "determinism")
+    )
+    monkeypatch.setattr(playbook, "run", Hosts(gates=gates).run)
     if here:
         sign.generate_keys(prod.keys)
     asked = Planned(plan=placed(planned(), "gpu-2"), model=pulled.model)
