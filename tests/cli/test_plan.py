@@ -154,6 +154,6 @@ def test_a_build_for_a_gpu_needs_files_and_a_container(prod: Environment) -> Non
     planned = engine.plan_all(prod, engine.find(prod, "assistant"), registry=no_registry)[0]
     with pytest.raises(
         Refused,
-        match="cannot be built yet; missing: the model.s files; container: PATH",
+        match=r"cannot be built yet; missing: the model.s files; container: PATH",
     ):
         engine.ensure(prod, planned, on_host=False, on_progress=lambda _: None)
