@@ -47,4 +47,5 @@ def predicate(plan: Plan, host: Facts, version: str) -> manifest.Predicate:
         parallelism=Parallelism(tensor=plan.tensor, pipeline=plan.pipeline),
         timing_cache=plan.timing_cache,
         built_by=platform.node(),
+        serve=plan.serve,
     )

@@ -15,6 +15,7 @@ from engines.fit.question import ask, in_spec
 from engines.needs import QUANTISE, needs
 from engines.recipes import MODEL, Asked, Command, Recipe
 from engines.recipes import version as parsed
+from engines.source import EVALUATION
 from landfall.errors import InvalidInput, Problem, Refused
 
 KINDS = ("text_generation",)
@@ -107,7 +108,7 @@ def answer(question: Question, recipe: Callable[[Asked], Recipe]) -> Answer:
         files=found.files,
         reference=_step(plain.serve) if plain else None,
         reference_files=plain.files if plain else {},
-        notes=(*found.notes, *_calibration(steps)),
+        notes=(*found.notes, *_calibration(steps), *_unmeasured(question, plain)),
         expected_bytes=weight_bytes(wanted.fit),
         ask=wanted.fit,
         needs=needs(wanted.fit, steps, question.source.weight_bytes),
@@ -160,6 +161,18 @@ def _calibration(steps: Iterable[Step]) -> Iterator[str]:
         yield (
             "calibration reads the script's own data set (cnn_dailymail for quantize.py): mirror "
             "it into the container, which reaches no network, or bring weights that are small"
+        )
+
+
+def _unmeasured(question: Question, plain: Recipe | None) -> Iterator[str]:
+    """Gates that a build will not be able to run, told before it takes hours."""
+    source = question.source
+    if source.files and EVALUATION not in source.files:
+        yield f"no gate can be run: the model has no {EVALUATION}, so nothing of it is released"
+    elif source.files and plain is None:
+        yield (
+            "the gate for quality cannot be run: the model came quantised, or one host cannot hold "
+            "it at 16 bit; so nothing of it is released"
         )
 
 

@@ -8,6 +8,7 @@ that no gate is said to be passed whose own figures say otherwise.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 from engines import catalog, layout, manifest
 from engines.manifest import Outcome, Predicate, Statement
 from engines.plan import Plan
+from engines.planned import PlannedStep
 from landfall.errors import IntegrityError
 
 TEXT = "text_generation"
@@ -60,12 +62,22 @@ def _differing(plan: Plan, about: Predicate) -> Iterator[str]:
         "materials.commit": (source.commit, materials.commit),
         "materials.classification": (source.classification, materials.classification),
         "approver": ("", about.approver),
+        "serve": (_words(plan.serve), _words(about.serve)),
     }
     for name, (wanted, found) in expected.items():
         if wanted != found and not isinstance(wanted, dict):
             yield f"{name}: {str(found) or 'none'}, the plan says {str(wanted) or 'none'}"
     yield from _dictionaries("parts", plan.parts, about.parts)
     yield from _dictionaries("materials.files", source.files, materials.files)
+
+
+def _words(step: PlannedStep | None) -> str:
+    """What a command does, as one text."""
+    if step is None:
+        return ""
+    return shlex.join(
+        [*(f"{name}={value}" for name, value in step.environment.items()), *step.argv]
+    )
 
 
 def _dictionaries(name: str, wanted: dict[str, str], found: dict[str, str]) -> Iterator[str]:

@@ -80,10 +80,11 @@ def gates(plan: Plan, folder: Path, work: Work, on_progress: Progress) -> Found:
 
 def unchanged(plan: Plan) -> bool:
     """Whether the engine is the unquantised model itself, served as it would be to compare."""
-    same = plan.reference is not None and plan.serve == plan.reference.step
-    return same and not plan.steps and plan.reference is not None and (
-        plan.files == plan.reference.files
-    )  # fmt: skip
+    if plan.reference is None or plan.serve is None or plan.steps:
+        return False
+    mine, other = plan.serve, plan.reference.step
+    same = mine.argv == other.argv and mine.environment == other.environment
+    return same and plan.files == plan.reference.files
 
 
 def compare(bound: float, mine: Measured, reference: Measured) -> Gate:

@@ -62,6 +62,9 @@ def commands(plan: Plan) -> Iterator[str]:
     if plan.serve is not None:
         yield f"# serve: {plan.serve.why}"
         yield _shown(plan.serve)
+    if plan.reference is not None and plan.steps:
+        yield "# to compare with: the unquantised model, served while the gates run"
+        yield _shown(plan.reference.step)
     for path, content in plan.files.items():
         yield f"# {path}"
         yield content.rstrip()

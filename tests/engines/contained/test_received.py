@@ -75,6 +75,14 @@ def test_a_manifest_of_something_else(
     assert found.startswith(expected)
 
 
+def test_another_command_to_serve(site: Site, plan: Plan) -> None:
+    assert plan.serve is not None
+    evil = plan.serve.model_copy(update={"argv": (*plan.serve.argv, "--trust_remote_code")})
+    tell(site.out, serve=evil)
+    [found] = told(plan, site.out)
+    assert found.startswith("serve: trtllm-serve /work/engine")
+
+
 def test_other_weights(site: Site, plan: Plan) -> None:
     materials = manifest.read(site.out).predicate.materials
     files = {**materials.files, "model.safetensors": "e" * 64}
