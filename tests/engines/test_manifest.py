@@ -76,9 +76,9 @@ def test_version_1_is_read(tmp_path: Path) -> None:
 
 def test_a_later_version_is_refused_with_words(tmp_path: Path) -> None:
     folder = stored.engine(tmp_path)
-    edit(folder, predicateType="urn:landfall:engine:v3")
+    edit(folder, predicateType="urn:landfall:engine:v4")
     with pytest.raises(
-        IntegrityError, match=r"engine:v3; this version reads .*v1 and .*v2"
+        IntegrityError, match=r"engine:v4; this version reads .*v1, .*v2, .*v3"
     ) as seen:
         manifest.read(folder)
     assert "update" in seen.value.hint
