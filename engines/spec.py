@@ -15,7 +15,7 @@ from pydantic import (
 
 from engines import backends
 from engines.beside import Adapter, DraftModel
-from engines.bounds import Gates, LatencyGate, QualityGate
+from engines.bounds import Gates, LatencyGate, QualityGate, ResponseGate
 from engines.limits import Generation, Limits, Parallelism
 from engines.reference import ModelReference
 from landfall.errors import InvalidInput, Problem
@@ -25,7 +25,7 @@ from landfall.model.parsing import Written, parse, read_yaml
 
 __all__ = [
     "SPECS", "EngineSpec", "Gates", "LatencyGate", "Limits", "ModelReference", "QualityGate",
-    "load", "load_all",
+    "ResponseGate", "load", "load_all",
 ]  # fmt: skip
 
 SPECS = Path(__file__).resolve().parent / "specs"

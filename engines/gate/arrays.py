@@ -63,7 +63,7 @@ def _read(path: Path, inputs: Sequence[Tensor]) -> Iterator[Case]:
             for name in arrays.files:
                 case, _, given = name.partition("/")
                 found.setdefault(case, {})[given] = arrays[name]
-    except (OSError, ValueError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
         raise InvalidInput(str(path), [Problem(path="", message=f"no arrays: {error}")]) from error
     problems = [problem for case in found for problem in _problems(case, found[case], inputs)]
     if not 0 < len(found) <= MOST:

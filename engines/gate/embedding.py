@@ -28,8 +28,8 @@ def judge(gate: EmbeddingGate, data: str, *, reference: Vectors, engine: Vectors
         raise GateFailed(f"quality: {message}", hint=HINT)
     if not np.isfinite(engine).all():
         raise GateFailed("quality: the engine's vectors are not finite", hint=HINT)
+    _check(reference, data)
     wanted, found = unit(reference), unit(engine)
-    _check(wanted, data)
     cosines = (wanted * found).sum(-1)
     kept = neighbours(wanted, found)
     likeness = Likeness(
@@ -91,7 +91,7 @@ def _check(reference: Vectors, data: str) -> None:
     message = ""
     if not np.isfinite(reference).all():
         message = "the float32 model's own vectors of these texts are not finite"
-    elif float((reference @ reference.T).min()) > 1 - TIE:
+    elif float((unit(reference) @ unit(reference).T).min()) > 1 - TIE:
         message = "the float32 model's vectors of these texts are all alike: nothing is measured"
     if message:
         raise InvalidInput(data, [Problem(path="", message=message)])
