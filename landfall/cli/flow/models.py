@@ -92,4 +92,5 @@ def _registered(
 
 
 def _name(path: Path) -> str:
-    return path.stem if path.suffix == ".onnx" else path.name
+    # Every graph is called model.onnx: what it is says its folder.
+    return path.parent.name if path.suffix == ".onnx" else path.name

@@ -152,8 +152,8 @@ X, WORD = np.ones((3, 2), np.float32), np.array(["a", "bc", ""])
 
 
 def test_inputs_that_travel_with_a_model(tmp_path: Path) -> None:
-    np.savez(tmp_path / source.EVALUATION_ARRAYS,
-             **{"0/x": X, "0/word": WORD, "b/x": X[:1], "b/word": WORD[:1]})  # fmt: skip
+    told: dict[str, Any] = {"0/x": X, "0/word": WORD, "b/x": X[:1], "b/word": WORD[:1]}
+    np.savez(tmp_path / source.EVALUATION_ARRAYS, **told)
     found, travelled = arrays.cases(tmp_path, INPUTS)
     assert (travelled, [len(each["x"]) for each in found]) == (True, [3, 1])
     assert found[0]["word"].dtype == object
@@ -198,7 +198,10 @@ def test_what_holds_no_arrays(tmp_path: Path, content: bytes) -> None:
         arrays.cases(tmp_path, INPUTS)
 
 
+PICKLED: dict[str, Any] = {"0/x": np.array([print], object)}
+
+
 def test_a_pickle_is_not_run(tmp_path: Path) -> None:
-    np.savez(tmp_path / source.EVALUATION_ARRAYS, **{"0/x": np.array([print], object)})
+    np.savez(tmp_path / source.EVALUATION_ARRAYS, **PICKLED)
     with pytest.raises(InvalidInput, match="no arrays"):
         arrays.cases(tmp_path, INPUTS)
