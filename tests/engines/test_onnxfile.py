@@ -59,6 +59,11 @@ def narrow(model: Any) -> None:
     )  # fmt: skip
 
 
+def narrow_constant(model: Any) -> None:
+    value = onnx.numpy_helper.from_array(np.zeros(4, np.float16), "half")
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["half"], value=value))
+
+
 def quantised(model: Any) -> None:
     model.graph.node.append(onnx.helper.make_node("DequantizeLinear", ["a", "b"], ["c"]))
 
@@ -99,6 +104,9 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: changed(path, inside_a_branch), "is quantised already (QLinearMatMul)",
     ),
     "of 16 bits": (lambda path: changed(path, narrow), "has weights in float16"),
+    "a constant of 16 bits": (
+        lambda path: changed(path, narrow_constant), "has weights in float16",
+    ),
     "weights in another folder": (moved("../weights.bin"), "must be a plain file beside"),
     "weights anywhere": (moved("/etc/passwd"), "must be a plain file beside the model"),
     "weights nowhere": (moved("other.bin"), "other.bin: is missing"),
