@@ -129,6 +129,13 @@ class EngineSpec(Written):
     def _of_kind(cls, value: Gates, info: ValidationInfo) -> Gates:
         return value.of_kind(info.data["kind"]) if "kind" in info.data else value
 
+    @field_validator("operators")
+    @classmethod
+    def _of_graphs(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("kind") == "text_generation":
+            raise ValueError("leave it out: only embeddings and graphs come with their own")
+        return value
+
     @field_validator("target")
     @classmethod
     def _target(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
