@@ -11,20 +11,16 @@ import tempfile
 from pathlib import Path
 
 import filelock
-import numpy as np
 
-from engines import attest, backends, build_contained, facts, gate, manifest, source
-from engines.backends import Backend, Step
+from engines import attest, backends, build_contained, facts, manifest, source
+from engines.backends import Step
 from engines.build_contained import NOTHING, Given, Ready
-from engines.gate import Progress, determinism, latency
+from engines.gate import Progress, measure
 from engines.plan import Plan
 from landfall.errors import IntegrityError, Refused
 
-MEASURED = ("text_generation",)
-"""Kinds of which the gate for quality measures what a build lost."""
-
-THREADS = 1
-"""Threads per engine while it is measured; hosts scale by processes."""
+MEASURED = tuple(measure.BY_KIND)
+"""Kinds of which a gate for quality measures what a build lost."""
 
 
 def run(
@@ -105,11 +101,12 @@ def _host(plan: Plan) -> facts.Facts:
     backend = backends.find(plan.backend)
     version = host.packages.get(backend.PACKAGE)
     wrong = backend.version_problem(version)
-    # The key does not cover the steps: they follow from the precision, and from nothing else.
-    own = [(each.action, dict(each.settings)) for each in backend.steps(plan.precision)]
+    # The key does not cover the steps: they follow from precision, kind and files alone.
+    steps = backend.steps(plan.precision, kind=plan.kind, files=plan.source.files)
+    own = [(each.action, dict(each.settings)) for each in steps]
     if [(each.action, each.settings) for each in plan.steps] != own:
         raise Refused(f"the plan of {plan.engine} has other steps than {plan.backend} would do")
-    here = {"backend": f"{plan.backend} {version}"}
+    here = {"backend": f"{plan.backend} {version}", "kind": plan.kind, "precision": plan.precision}
     if plan.target == "cpu":
         here["target"] = host.isa_class
     differing = [
@@ -131,37 +128,22 @@ def _make(plan: Plan, model: Path, folder: Path, host: facts.Facts, on_progress:
         step = Step(action=each.action, settings=each.settings)
         on_progress(f"{plan.engine}: {_describe(step)}")
         backend.carry_out(step, model, folder)
-    on_progress(f"{plan.engine}: measuring quality, determinism and speed")
-    quality, measured, outcomes = _measure(plan, backend, model, folder)
-    more = {"quality": quality, "speed": measured, "gates": outcomes}
+    on_progress(f"{plan.engine}: measuring quality and determinism")
+    measured = measure.measure(plan, backend, model, folder)
     about = attest.predicate(plan, host, host.packages[backend.PACKAGE])
-    predicate = about.model_copy(update=more)
+    found = {
+        "quality": measured.quality,
+        "speed": measured.speed,
+        "gates": measured.outcomes,
+    }
+    predicate = about.model_copy(update=found)
     manifest.write(folder, predicate)
-    if plan.gates.latency is not None:
+    if plan.gates.latency is not None or plan.gates.response is not None:
         on_progress(f"{plan.engine}: measuring latency under load")
-        found = latency.measure(plan.gates.latency, plan.engine, folder, model)
-        gates = {"gates": (*outcomes, found)}
-        manifest.write(folder, predicate.model_copy(update=gates))
-    on_progress(
-        f"{plan.engine}: perplexity {quality.engine:.4f} ({quality.ratio:.4f} of float32),"
-        f" {measured.tokens_per_second:.0f} tokens/s"
-    )
-
-
-def _measure(
-    plan: Plan, backend: Backend, model: Path, folder: Path
-) -> tuple[manifest.Gate, manifest.Speed, tuple[manifest.Outcome, ...]]:
-    rows = gate.held_out(model, room=plan.room)
-    gate.check_reading(rows, gate.held_out(model, room=plan.room, read_by=folder))
-    reference = backend.open(model, slots=1, room=plan.room, threads=THREADS)
-    before = gate.perplexity(reference, rows)
-    del reference  # two models at a time are only needed here
-    engine = backend.open(folder, slots=1, room=plan.room, threads=THREADS)
-    after = gate.perplexity(engine, rows)
-    quality = gate.judge(plan.gates.quality, reference=before, engine=after)
-    same = determinism.measure(engine, rows)
-    outcomes = (gate.outcome(quality), same)
-    return quality, gate.speed(engine, np.asarray(rows[0])), outcomes
+    if (loaded := measure.under_load(plan, model, folder, backend)) is not None:
+        more = {"gates": (*measured.outcomes, loaded)}
+        manifest.write(folder, predicate.model_copy(update=more))
+    on_progress(f"{plan.engine}: {predicate.summary}")
 
 
 def _describe(step: Step) -> str:

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Iterator
 from engines import backends, catalog, checkpoint, digest
 from engines.backends import Step
 from engines.facts import Facts
-from engines.source import CONFIG, PARTS, ModelSource
+from engines.source import (
+    CONFIG,
+    EVALUATION,
+    EVALUATION_ARRAYS,
+    EVALUATION_TOKENS,
+    GRAPH,
+    PARTS,
+    TOKENIZER,
+    ModelSource,
+)
 from engines.spec import EngineSpec
 from engines.target import CPU, Target
 
@@ -57,8 +66,8 @@ def files(source: ModelSource, template: str = "") -> Parts:
     """The parts of a key that a model's files make up."""
     if source.form == "graph":
         return {part: source.files[file] for part, file in PARTS.items()}
-    if source.form == "onnx":
-        return {"graph": source.files.get(PARTS["graph"], "")}
+    if source.form in {"onnx", "encoder"}:
+        return _of_onnx(source)
     weights = [name for name in source.files if name.endswith(".safetensors")]
     groups = {
         "weights": [*weights, checkpoint.INDEX, checkpoint.QUANTISATION],
@@ -92,6 +101,16 @@ def difference(old: Parts, new: Parts) -> dict[str, tuple[str, str]]:
         for name in names
         if old.get(name) != new.get(name)
     }
+
+
+def _of_onnx(source: ModelSource) -> Parts:
+    """The graph, what serving needs beside it, the gate's inputs; weights that lie outside."""
+    evaluation = (EVALUATION, EVALUATION_TOKENS, EVALUATION_ARRAYS)
+    named = {GRAPH: "graph", CONFIG: "config", TOKENIZER: "tokenizer"}
+    named |= dict.fromkeys(evaluation, "evaluation")
+    found = {part: source.files[name] for name, part in named.items() if name in source.files}
+    outside = [name for name in source.files if name not in named]
+    return found | ({"weights": _of_files(source, outside)} if outside else {})
 
 
 def _of_files(source: ModelSource, names: Iterable[str]) -> str:

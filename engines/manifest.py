@@ -4,7 +4,8 @@ An in-toto Statement with a predicate of our own. The folder is signed as a whol
 is covered: verify the signature first, then trust what the manifest says.
 
 Version 2 of the predicate added what engines for GPUs need (kind, mode, container, parallelism,
-timing cache), the outcome of every gate, and who approved. Version 1 is still read.
+timing cache), the outcome of every gate, and who approved. In version 3 quality has a form for each
+kind of engine. Versions 1 and 2 are still read.
 """
 
 from __future__ import annotations
@@ -20,15 +21,21 @@ from engines import digest
 from engines.facts import Facts
 from engines.limits import Parallelism
 from engines.planned import PlannedStep
+from engines.quality import Difference, Gate, Likeness, Quality
 from landfall.errors import IntegrityError, InvalidInput
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written, parse
 
+__all__ = [
+    "Difference", "Gate", "Likeness", "Materials", "Outcome", "Predicate", "Speed", "Statement",
+    "Subject", "approve", "check", "read", "write",
+]  # fmt: skip
+
 FILE = "manifest.json"
 STATEMENT = "https://in-toto.io/Statement/v1"
 FAMILY = "urn:landfall:engine:v"
-PREDICATE: Literal["urn:landfall:engine:v2"] = "urn:landfall:engine:v2"
-READABLE = ("urn:landfall:engine:v1", PREDICATE)
+PREDICATE: Literal["urn:landfall:engine:v3"] = "urn:landfall:engine:v3"
+READABLE = ("urn:landfall:engine:v1", "urn:landfall:engine:v2", PREDICATE)
 
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
@@ -61,16 +68,6 @@ class Materials(Written):
     classification: Classification | None = None
     run: str = ""
     commit: str = ""
-
-
-class Gate(Written):
-    """What a gate measured, and the bound."""
-
-    metric: str
-    reference: float
-    engine: float
-    ratio: float
-    max_ratio: float
 
 
 class Outcome(Written):
@@ -130,7 +127,7 @@ class Predicate(Written):
     built: dt.datetime
     host: Facts
     materials: Materials
-    quality: Gate | None = None
+    quality: Quality | None = None
     speed: Speed | None = None
     kind: str = "text_generation"
     mode: str = ""
@@ -147,8 +144,7 @@ class Predicate(Written):
         """The gates. A build of version 1 had one, and ended where it was not passed."""
         if self.gates or self.quality is None:
             return self.gates
-        figures = {"ratio": self.quality.ratio, "max_ratio": self.quality.max_ratio}
-        return (Outcome(name="quality", outcome="passed", figures=figures),)
+        return (Outcome(name="quality", outcome="passed", figures=self.quality.figures),)
 
     @property
     def unmet(self) -> tuple[Outcome, ...]:
@@ -158,12 +154,7 @@ class Predicate(Written):
     @property
     def summary(self) -> str:
         """What was measured, in a few words."""
-        words = []
-        if (quality := self.quality) is not None:
-            words.append(
-                f"{quality.metric} {quality.engine:.4f}, {quality.ratio:.4f} of float32"
-                f" (bound {quality.max_ratio:.2f})"
-            )
+        words = [self.quality.summary] if self.quality else []
         if self.speed is not None:
             words.append(f"{self.speed.tokens_per_second:.0f} tokens/s")
         return "; ".join(words) or "nothing was measured"
@@ -179,9 +170,9 @@ class Statement(Written):
 
     type: Literal["https://in-toto.io/Statement/v1"] = Field(alias="_type")
     subject: tuple[Subject, ...]
-    predicate_type: Literal["urn:landfall:engine:v1", "urn:landfall:engine:v2"] = Field(
-        alias="predicateType"
-    )
+    predicate_type: Literal[
+        "urn:landfall:engine:v1", "urn:landfall:engine:v2", "urn:landfall:engine:v3"
+    ] = Field(alias="predicateType")
     predicate: Predicate
 
 
@@ -258,6 +249,6 @@ def _check_version(path: Path, value: Any) -> None:
     found = value.get("predicateType", "") if isinstance(value, dict) else ""
     if str(found).startswith(FAMILY) and found not in READABLE:
         raise IntegrityError(
-            f"{path} has a predicate {found}; this version reads {' and '.join(READABLE)}",
+            f"{path} has a predicate {found}; this version reads {', '.join(READABLE)}",
             hint="A newer Landfall wrote it: update this one.",
         )

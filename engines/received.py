@@ -19,8 +19,6 @@ from engines.plan import Plan
 from engines.planned import PlannedStep
 from landfall.errors import IntegrityError
 
-TEXT = "text_generation"
-
 
 def check(plan: Plan, folder: Path) -> Statement:
     """The manifest of the engine in `folder`, where it is what `plan` asked for.
@@ -102,8 +100,8 @@ def _host(plan: Plan, about: Predicate) -> Iterator[str]:
 
 def _gates(plan: Plan, about: Predicate) -> Iterator[str]:
     names = [each.name for each in about.outcomes]
-    wanted = {"quality", "determinism"} if plan.kind == TEXT else set()
-    wanted |= {"latency"} if plan.gates.latency else set()
+    wanted = {"quality", "determinism"}
+    wanted |= {"latency"} if plan.gates.latency or plan.gates.response else set()
     for name in sorted(wanted - set(names)):
         yield f"gates: {name} is not told of"
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -115,11 +113,14 @@ def _gates(plan: Plan, about: Predicate) -> Iterator[str]:
 
 def _passed(plan: Plan, told: Outcome) -> Iterator[str]:
     """Bounds that a gate is said to keep, and by its own figures does not."""
-    bounds: dict[str, float] = {}
-    if told.name == "quality" and "ratio" in told.figures:
-        bounds = {"ratio": plan.gates.quality.max_ratio}
-    if told.name == "latency" and (load := plan.gates.latency) is not None:
+    gates, bounds = plan.gates, dict[str, float]()
+    if told.name == "quality" and gates.quality is not None and "ratio" in told.figures:
+        bounds = {"ratio": gates.quality.max_ratio}
+    if told.name == "latency" and gates.latency is not None:
+        load = gates.latency
         bounds = {"ttft_p95_ms": load.ttft_p95_ms, "tpot_p95_ms": load.tpot_p95_ms}
+    if told.name == "latency" and gates.response is not None:
+        bounds = {"p95_ms": gates.response.p95_ms}
     for name, bound in bounds.items():
         found = told.figures.get(name)
         if found is None or not found <= bound:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from engines import checkpoint, digest, foreign, tensors
+from engines import checkpoint, digest, foreign, onnxfile, tensors
 from engines.shape import Shape
 from landfall.errors import IntegrityError, InvalidInput, Problem
 from landfall.model.classification import Classification
@@ -24,6 +24,10 @@ CHAT_TEMPLATE = "chat_template.jinja"
 GENERATION = "generation_config.json"
 EVALUATION = "evaluation.txt"
 """Text that the model was not trained on, for the quality gate."""
+EVALUATION_TOKENS = "evaluation.json"
+"""The same as lists of token ids, for an encoder whose tokenizer is not read here."""
+EVALUATION_ARRAYS = "evaluation.npz"
+"""Inputs of a graph, for its quality gate; see `engines.gate.arrays`."""
 
 PARTS = {
     "weights": WEIGHTS,
@@ -41,7 +45,12 @@ VERSION_LENGTH = 12
 
 FLOAT_BYTES = 4
 
-ONNX_START = b"\x08"
+TEXT, EMBEDDING, GRAPHS = "text_generation", "embedding", "onnx_graph"
+"""Kinds of engines."""
+
+PADDED_POSITIONS = frozenset({"camembert", "mpnet", "roberta", "xlm-roberta"})
+"""Architectures whose positions begin after the padding's own (Hugging Face transformers,
+models/roberta/modeling_roberta.py: create_position_ids_from_input_ids)."""
 
 
 class ModelSource(Written):
@@ -57,13 +66,15 @@ class ModelSource(Written):
         data_digest: SHA-256 of the training data, or empty where it is not recorded.
         run: of the registry, that holds the version; empty where it came from elsewhere.
         commit: of the code that trained it; empty where it is not recorded.
-        form: a graph of ours with what serving needs, a Hugging Face checkpoint, or a bare graph.
+        form: a graph of ours with what serving needs, a Hugging Face checkpoint, an encoder's graph
+            with its tokenizer, or a bare graph.
         shape: of a checkpoint.
         weight_bytes: size of all weights.
         quantised: the recipe that a checkpoint's weights are in already; empty for 16 bit.
         missing: what a build needs and is not there yet, in words.
         token_bytes: that the cache keeps of each token in float32; 0 where that is not known.
         beside: digests of the draft model and the adapters, by their paths.
+        operators: domains of operators in a graph that are not ONNX's own.
     """
 
     name: str
@@ -75,13 +86,14 @@ class ModelSource(Written):
     data_digest: str = ""
     run: str = ""
     commit: str = ""
-    form: Literal["graph", "checkpoint", "onnx"] = "graph"
+    form: Literal["graph", "checkpoint", "encoder", "onnx"] = "graph"
     shape: Shape | None = None
     weight_bytes: NonNegativeInt = 0
     quantised: str = ""
     missing: tuple[str, ...] = ()
     token_bytes: NonNegativeInt = 0
     beside: dict[str, str] = Field(default_factory=dict)
+    operators: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -95,20 +107,29 @@ def read(
     name: str,
     version: str,
     classification: Classification,
+    kind: str = TEXT,
     data_digest: str = "",
     remembered: Path | None = None,
 ) -> ModelSource:
     """Read the model in `folder`; `remembered` keeps digests of files that did not change.
 
-    An empty `version` becomes the beginning of the digest.
+    What must be there follows from the `kind` of engine that is made from it. An empty `version`
+    becomes the beginning of the digest.
 
     Raises:
         InvalidInput: files are missing or wrong, or of a format that engines are not made from;
             all problems at once.
     """
-    if told := foreign.by_content(folder):
+    exported = kind != TEXT and (folder / GRAPH).is_file()  # what it was exported from may lie by
+    if not exported and (told := foreign.by_content(folder)):
         raise InvalidInput(str(folder), [Problem(path="", message=told)])
-    read_ = _checkpoint if checkpoint.is_one(folder) and not (folder / GRAPH).exists() else _graph
+    if kind == GRAPHS:
+        read_ = _bare
+    elif kind == EMBEDDING:
+        read_ = _encoder
+    else:
+        whole = checkpoint.is_one(folder) and not (folder / GRAPH).exists()
+        read_ = _checkpoint if whole else _graph
     found = read_(folder, name, classification, remembered)
     known = {"version": version or found.digest[:VERSION_LENGTH], "data_digest": data_digest}
     return found.model_copy(update=known)
@@ -120,33 +141,21 @@ def read_onnx(
     name: str,
     version: str,
     classification: Classification,
+    kind: str = GRAPHS,
     remembered: Path | None = None,
 ) -> ModelSource:
-    """Read a bare ONNX file: it must be called model.onnx, as it will be in the engine.
+    """Read an ONNX file: it must be called model.onnx, as it will be in the engine.
 
     Raises:
-        InvalidInput: it is no ONNX file.
+        InvalidInput: it is no ONNX file, or one that cannot be served; all problems at once.
     """
-    problem = "" if path.name == GRAPH else f"must be called {GRAPH}, not {path.name}"
-    with path.open("rb") as stream:
-        # A protobuf of ONNX begins with field 1, a varint: the version of the format.
-        start = stream.read(2)
-    if not problem and (len(start) < len(ONNX_START) + 1 or start[:1] != ONNX_START):
-        problem = "is no ONNX file"
-    if problem:
-        raise InvalidInput(str(path), [Problem(path="", message=problem)])
-    files = {GRAPH: digest.of_files([path], remembered=remembered)[path]}
-    size = path.stat().st_size
-    return ModelSource(
-        name=name,
-        version=version or digest.of_value(files)[:VERSION_LENGTH],
-        files=files,
-        context=0,
-        graph_bytes=size,
-        weight_bytes=size,
-        classification=classification,
-        form="onnx",
-    )
+    if path.name != GRAPH:
+        message = f"must be called {GRAPH}, not {path.name}"
+        raise InvalidInput(str(path), [Problem(path="", message=message)])
+    return read(
+        path.parent, name=name, version=version, classification=classification, kind=kind,
+        remembered=remembered,
+    )  # fmt: skip
 
 
 def planned(name: str, shape: Shape, classification: Classification) -> ModelSource:
@@ -219,6 +228,75 @@ def _graph(
     )
 
 
+def _bare(
+    folder: Path, name: str, classification: Classification, remembered: Path | None
+) -> ModelSource:
+    problems: list[Problem] = []
+    graph = _onnx(folder, problems)
+    if graph is None or problems:
+        raise InvalidInput(str(folder), problems)
+    arrays = [EVALUATION_ARRAYS] if (folder / EVALUATION_ARRAYS).is_file() else []
+    names = [GRAPH, *graph.beside, *arrays]
+    return _of_graph(folder, graph, names, name, classification, remembered, form="onnx")
+
+
+def _encoder(
+    folder: Path, name: str, classification: Classification, remembered: Path | None
+) -> ModelSource:
+    problems: list[Problem] = []
+    graph = _onnx(folder, problems)
+    context = 0
+    if (folder / CONFIG).is_file():
+        context = _encoder_context(folder / CONFIG, problems)
+    rows = EVALUATION_TOKENS if (folder / EVALUATION_TOKENS).is_file() else EVALUATION
+    for file in (CONFIG, TOKENIZER, rows):
+        if not (folder / file).is_file():
+            problems.append(Problem(path=file, message="is missing"))
+    if graph is None or problems:
+        raise InvalidInput(str(folder), problems)
+    names = [GRAPH, *graph.beside, CONFIG, TOKENIZER, rows]
+    found = _of_graph(folder, graph, names, name, classification, remembered, form="encoder")
+    return found.model_copy(update={"context": context})
+
+
+def _onnx(folder: Path, problems: list[Problem]) -> onnxfile.OnnxFile | None:
+    if not (folder / GRAPH).is_file():
+        problems.append(Problem(path=GRAPH, message="is missing: export the model to ONNX"))
+        return None
+    try:
+        return onnxfile.read(folder / GRAPH)
+    except InvalidInput as error:
+        problems += [
+            Problem(path=f"{GRAPH}: {each.path}".removesuffix(": "), message=each.message)
+            for each in error.problems
+        ]
+        return None
+
+
+def _of_graph(
+    folder: Path,
+    graph: onnxfile.OnnxFile,
+    names: Sequence[str],
+    name: str,
+    classification: Classification,
+    remembered: Path | None,
+    *,
+    form: Literal["encoder", "onnx"],
+) -> ModelSource:
+    digests = digest.of_files((folder / each for each in names), remembered=remembered)
+    return ModelSource(
+        name=name,
+        version="",
+        files={each: digests[folder / each] for each in names},
+        context=0,
+        graph_bytes=graph.size,
+        weight_bytes=graph.size,
+        classification=classification,
+        form=form,
+        operators=graph.operators,
+    )
+
+
 def _checkpoint(
     folder: Path, name: str, classification: Classification, remembered: Path | None
 ) -> ModelSource:
@@ -259,14 +337,36 @@ def verify(folder: Path, source: ModelSource) -> None:
 
 
 def _context(path: Path, problems: list[Problem]) -> int:
+    return _tokens("context", _told(path, problems).get("context"), problems)
+
+
+def _encoder_context(path: Path, problems: list[Problem]) -> int:
+    """Ours is `context`; Hugging Face counts positions."""
+    told = _told(path, problems)
+    if "context" in told or "max_position_embeddings" not in told:
+        return _tokens("context", told.get("context"), problems)
+    positions = _tokens("max_position_embeddings", told["max_position_embeddings"], problems)
+    padding = told.get("pad_token_id")
+    if told.get("model_type") in PADDED_POSITIONS and isinstance(padding, int):
+        positions -= padding + 1
+    return max(positions, 0)
+
+
+def _told(path: Path, problems: list[Problem]) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8")).get("context")
-    except (ValueError, AttributeError):
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
         problems.append(Problem(path=CONFIG, message="is not a JSON object"))
-        return 0
+        return {"context": 1}  # told once is enough
+    return value
+
+
+def _tokens(key: str, value: object, problems: list[Problem]) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         message = f"must be the longest text in tokens, not {value!r}"
-        problems.append(Problem(path=f"{CONFIG}: context", message=message))
+        problems.append(Problem(path=f"{CONFIG}: {key}", message=message))
         return 0
     return value
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
     Field,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from engines import backends
 from engines.beside import Adapter, DraftModel
-from engines.bounds import Gates, LatencyGate, QualityGate
+from engines.bounds import Gates, LatencyGate, QualityGate, ResponseGate
 from engines.limits import Generation, Limits, Parallelism
 from engines.reference import ModelReference
 from landfall.errors import InvalidInput, Problem
@@ -24,7 +25,7 @@ from landfall.model.parsing import Written, parse, read_yaml
 
 __all__ = [
     "SPECS", "EngineSpec", "Gates", "LatencyGate", "Limits", "ModelReference", "QualityGate",
-    "load", "load_all",
+    "ResponseGate", "load", "load_all",
 ]  # fmt: skip
 
 SPECS = Path(__file__).resolve().parent / "specs"
@@ -59,6 +60,7 @@ class EngineSpec(Written):
         memory_fraction: of a GPU's memory, as the backend means it; its default where not given.
         chat_template: a file in the model's folder, in place of the model's own.
         timing_cache: SHA-256 of the timings that a build of mode engine starts from.
+        operators: domains of operators in a graph that are not ONNX's own, and may be there.
     """
 
     name: Annotated[str, Field(pattern=NAME)]
@@ -74,13 +76,25 @@ class EngineSpec(Written):
     parallelism: Parallelism = Parallelism()
     classification: Classification
     limits: Limits
-    gates: Gates = Gates()
+    gates: Gates = Field(default=Gates(), validate_default=True)
     memory_fraction: Annotated[float, Field(gt=0, lt=1)] | None = None
     chat_template: Annotated[str, Field(pattern=r"^[\w.-]+$")] = ""
     generation: Generation = Generation()
     draft: DraftModel | None = None
     adapters: tuple[Adapter, ...] = ()
     timing_cache: Annotated[str, Field(pattern=LENGTH_OF_DIGEST)] | None = None
+    operators: tuple[Literal["com.microsoft"], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unlimited(cls, value: Any) -> Any:
+        # A graph reads no text and has no cache, so there is nothing to limit but the queue.
+        if not isinstance(value, dict) or value.get("kind") != "onnx_graph":
+            return value
+        limits = value.get("limits", {})
+        if not isinstance(limits, dict):
+            return value
+        return {**value, "limits": {"max_batch": 1, "max_sequence": 1, **limits}}
 
     @field_validator("backend")
     @classmethod
@@ -108,6 +122,18 @@ class EngineSpec(Written):
         words = backends.Words(**{str(info.field_name): value})
         for problem in backend.problems(words):
             raise ValueError(problem.message)
+        return value
+
+    @field_validator("gates")
+    @classmethod
+    def _of_kind(cls, value: Gates, info: ValidationInfo) -> Gates:
+        return value.of_kind(info.data["kind"]) if "kind" in info.data else value
+
+    @field_validator("operators")
+    @classmethod
+    def _of_graphs(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if value and info.data.get("kind") == "text_generation":
+            raise ValueError("leave it out: only embeddings and graphs come with their own")
         return value
 
     @field_validator("target")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 import numpy.typing as npt
 
+from engines.graph import Graph
 from landfall.errors import InvalidInput, Problem
 
 if TYPE_CHECKING:  # specs are checked with backends, so at run time they come after them
@@ -157,8 +158,8 @@ class Backend(Protocol):
         """The name and version of what makes numbers smaller; part of the key."""
         ...
 
-    def steps(self, precision: str) -> tuple[Step, ...]:
-        """What a build with this precision does in our own process, in order.
+    def steps(self, precision: str, *, kind: str, files: Collection[str]) -> tuple[Step, ...]:
+        """What a build of this kind from a model of these files does in our own process, in order.
 
         Raises:
             Refused: the tool runs in a container.
@@ -175,6 +176,15 @@ class Backend(Protocol):
 
     def open(self, folder: Path, *, slots: int, room: int, threads: int) -> Runtime:
         """Load the engine (or the float model) in `folder`.
+
+        Raises:
+            IntegrityError: the files are not an engine of this tool.
+            Refused: the tool runs in a container.
+        """
+        ...
+
+    def open_graph(self, folder: Path, *, threads: int) -> Graph:
+        """Load the engine (or the float model) in `folder` that has no cache.
 
         Raises:
             IntegrityError: the files are not an engine of this tool.

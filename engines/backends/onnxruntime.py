@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from engines.backends import Answer, Ids, Logits, Question, Step, Words, listed
 from engines.graph import Array, Tensor
 from engines.needs import Need
-from landfall.errors import IntegrityError, Problem
+from landfall.errors import IntegrityError, Problem, Refused
 
 NAME = "onnxruntime"
 PACKAGE = "onnxruntime"
@@ -34,8 +34,16 @@ CACHES = ("float32",)
 BITS = {"int8": 8, "int4": 4}
 PRECISIONS = ("float32", *BITS)
 KINDS = ("text_generation", "embedding", "onnx_graph")
-UNQUANTISED = ("embedding", "onnx_graph")
-"""Kinds of which nothing measures yet what fewer bits lose."""
+FORMS = {
+    "text_generation": ("graph", "the model as a graph with a key-value cache beside its tokenizer,"
+                        " as training exports it; for a Hugging Face folder take tensorrt_llm or"
+                        " vllm, for an encoder kind: embedding, for a bare ONNX file kind:"
+                        " onnx_graph"),
+    "embedding": ("encoder", "an encoder: model.onnx beside config.json, tokenizer.json and"
+                  " evaluation.txt"),
+    "onnx_graph": ("onnx", "an ONNX file: model.onnx"),
+}  # fmt: skip
+"""The form of a model that an engine of a kind is made from, in words for whoever has another."""
 TARGET = "cpu"
 
 BLOCK = 32
@@ -49,6 +57,14 @@ COPIED = (
     "config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json",
 )  # fmt: skip
 """What serving needs beside the graph."""
+KNOWN = frozenset(
+    {
+        GRAPH, *COPIED, "model.safetensors", "evaluation.txt", "evaluation.json", "evaluation.npz",
+    }
+)  # fmt: skip
+"""Files of a model whose use is known; any other holds weights of the graph."""
+DOMAINS = frozenset({"com.microsoft"})
+"""Operators that ONNX Runtime itself has, beside ONNX's."""
 
 WIDTHS = (8, 16, 32, 64)
 PROVIDER = "CPUExecutionProvider"
@@ -100,26 +116,23 @@ def refusals(question: Question) -> Iterator[Problem]:
     wrong = version_problem(question.version or None)
     if wrong:
         yield Problem(path="backend", message=wrong)
-    wanted = "onnx" if spec.kind == "onnx_graph" else "graph"
+    wanted, told = FORMS[spec.kind]
     if source.form != wanted:
-        message = {
-            "graph": f"{NAME} needs the model as a graph with a key-value cache beside its "
-            "tokenizer, as training exports it; for a Hugging Face folder take tensorrt_llm or "
-            "vllm, for a bare ONNX file kind: onnx_graph",
-            "onnx": "kind onnx_graph needs an ONNX file: model.onnx",
-        }[wanted]
-        yield Problem(path="model", message=message)
-    if spec.limits.max_sequence > source.context and source.form == "graph":
+        yield Problem(path="model", message=f"kind {spec.kind} needs {told}")
+    if spec.limits.max_sequence > source.context and source.form in {"graph", "encoder"}:
         yield Problem(
             path="limits.max_sequence",
             message=f"{source.name} reads at most {source.context} tokens,"
             f" not {spec.limits.max_sequence}",
         )
-    if spec.kind in UNQUANTISED and spec.precision in BITS:
-        message = (
-            f"kind {spec.kind} is made in float32: no gate measures what {spec.precision} loses"
-        )
-        yield Problem(path="precision", message=message)
+    if foreign := [each for each in source.operators if each not in spec.operators]:
+        message = f"the graph has operators of {', '.join(foreign)}: declare them in `operators`"
+        if not {*foreign} <= DOMAINS:
+            message = (
+                f"the graph has operators of {', '.join(foreign)}, and {NAME} has none but ONNX's"
+                f" and those of {', '.join(DOMAINS)}; no library of others is loaded"
+            )
+        yield Problem(path="operators", message=message)
     for name, given in (
         ("container", spec.container), ("parallelism", spec.parallelism.gpus > 1),
         ("memory_fraction", spec.memory_fraction), ("draft", spec.draft),
@@ -134,14 +147,15 @@ def refusals(question: Question) -> Iterator[Problem]:
 def answer(question: Question) -> Answer:
     """The steps of a build in our own process."""
     spec, source = question.spec, question.source
-    found = steps(spec.precision)
-    if source.form == "onnx":
-        found = (Step(action="copy", settings={"file": GRAPH}),)
+    found = steps(spec.precision, kind=spec.kind, files=source.files)
     size = expected_bytes(spec.precision, source.weight_bytes)
     limits = spec.limits
     cache = limits.max_batch * limits.max_sequence * source.token_bytes
-    why = f"the graph, and a cache of {limits.max_batch} rows of {limits.max_sequence} tokens"
-    need = Need(name="memory of the host", size=size + cache, why=f"to serve: {why}, at least")
+    rows = f"{limits.max_batch} rows of {limits.max_sequence} tokens"
+    why = f"to serve: the graph, and a cache of {rows}"
+    if spec.kind != "text_generation":
+        cache, why = source.weight_bytes, "the engine and, while it is built, the float32 model"
+    need = Need(name="memory of the host", size=size + cache, why=f"{why}, at least")
     return Answer(steps=found, expected_bytes=size, needs=(need,) if cache else ())
 
 
@@ -152,13 +166,16 @@ def quantiser(precision: str, version: str) -> str:
     return f"MatMulNBits {version} bits={BITS[precision]} block={BLOCK} accuracy={ACCURACY_LEVEL}"
 
 
-def steps(precision: str) -> tuple[Step, ...]:
-    """Make the graph, then copy what serving needs beside it."""
-    copies = tuple(Step(action="copy", settings={"file": name}) for name in COPIED)
-    if precision not in BITS:
-        return (Step(action="copy", settings={"file": GRAPH}), *copies)
-    settings = {"bits": BITS[precision], "block": BLOCK, "accuracy_level": ACCURACY_LEVEL}
-    return (Step(action="quantise", settings=settings), *copies)
+def steps(precision: str, *, kind: str, files: Collection[str]) -> tuple[Step, ...]:
+    """Make the graph, then copy what serving needs beside it: of `files`, those of the model."""
+    outside = [each for each in sorted(files) if each not in KNOWN]
+    if precision in BITS:
+        settings = {"bits": BITS[precision], "block": BLOCK, "accuracy_level": ACCURACY_LEVEL}
+        made = [Step(action="quantise", settings=settings)]
+    else:
+        made = [Step(action="copy", settings={"file": name}) for name in (GRAPH, *outside)]
+    copied = COPIED if kind == "text_generation" else tuple(n for n in COPIED if n in files)
+    return (*made, *(Step(action="copy", settings={"file": name}) for name in copied))
 
 
 def expected_bytes(precision: str, float_bytes: int) -> int:
@@ -206,9 +223,17 @@ def _quantise(source: Path, target: Path, settings: Any) -> None:
         accuracy_level=int(settings["accuracy_level"]),
         bits=int(settings["bits"]),
     )
-    work = MatMulNBitsQuantizer(onnx.load(source), algo_config=recipe)
+    model = onnx.load(source, load_external_data=False)
+    outside = any(map(onnx.external_data_helper.uses_external_data, model.graph.initializer))
+    onnx.load_external_data_for_model(model, str(source.parent))
+    work = MatMulNBitsQuantizer(model, algo_config=recipe)
     work.process()
-    work.model.save_model_to_file(str(target))
+    if not any(each.op_type == "MatMulNBits" for each in work.model.model.graph.node):
+        raise Refused(
+            f"{source.name} has no constant in a MatMul, and nothing else is quantised",
+            hint="Take precision: float32.",
+        )
+    work.model.save_model_to_file(str(target), use_external_data_format=outside)
 
 
 class Session:

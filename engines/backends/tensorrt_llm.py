@@ -66,5 +66,5 @@ def quantiser(precision: str, version: str) -> str:
     return f"{NAME} {version}: {precision}" if precision in tensorrt_llm.WEIGHT_ONLY else "none"
 
 
-steps = carry_out = open = partial(contained.not_here, NAME)
+steps = carry_out = open = open_graph = partial(contained.not_here, NAME)
 """What only tools do that run in our own process."""

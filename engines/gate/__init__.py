@@ -15,7 +15,8 @@ import numpy as np
 
 from engines import tokenizer
 from engines.backends import Ids, Runtime
-from engines.manifest import Gate, Outcome, Predicate, Speed
+from engines.manifest import Outcome, Predicate, Speed
+from engines.quality import Gate, Quality
 from engines.source import EVALUATION
 from engines.spec import QualityGate
 from landfall.errors import GateFailed, InvalidInput, Problem
@@ -105,10 +106,9 @@ def judge(gate: QualityGate, *, reference: float, engine: float) -> Gate:
     )
 
 
-def outcome(quality: Gate) -> Outcome:
+def outcome(quality: Quality, detail: str = "") -> Outcome:
     """A passed gate of quality, as the manifest has it."""
-    figures = quality.model_dump(include={"reference", "engine", "ratio", "max_ratio"})
-    return Outcome(name="quality", outcome="passed", figures=figures)
+    return Outcome(name="quality", outcome="passed", detail=detail, figures=quality.figures)
 
 
 def unmet(about: Predicate) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def measure(gate: LatencyGate, name: str, engine: Path, model: Path) -> Outcome:
     lines = (model / EVALUATION).read_text(encoding="utf-8").splitlines()
     prompts = [line[:PROMPT_CHARACTERS] for line in lines if line.strip()]
     arrivals = poisson(rate=gate.requests_per_second, requests=gate.requests, seed=SEED)
-    with _served(name, engine) as asks:
+    with served(name, engine, ask, prompts[0]) as asks:
         return judge(gate, summarise(run(asks, arrivals, prompts)))
 
 
@@ -88,8 +88,16 @@ def judge(gate: LatencyGate, report: Report) -> Outcome:
 
 
 @contextmanager
-def _served(name: str, engine: Path) -> Iterator[Asks]:
+def served(
+    name: str, engine: Path, how: Callable[[Target, str], Answer], first: str
+) -> Iterator[Asks]:
     """Serve an engine on loopback while the block runs; what sends it a prompt.
+
+    Args:
+        name: the served name.
+        engine: the engine's folder, with its manifest.
+        how: sends a prompt to a server.
+        first: what is asked until it is answered.
 
     Raises:
         GateFailed: it does not become ready.
@@ -106,10 +114,10 @@ def _served(name: str, engine: Path) -> Iterator[Asks]:
         record = work / "server.json"
         server = process.spawn(words, name="server", record=record, log=work / "server.log")
         target = Target(url=f"http://127.0.0.1:{port}", model=name, max_tokens=TOKENS, chat=False)
-        asks = partial(ask, target)
+        asks = partial(how, target)
         try:
             ready = process.wait_until(
-                lambda: not server.alive() or not asks("x").error, timeout_s=READY_S
+                lambda: not server.alive() or not asks(first).error, timeout_s=READY_S
             )
             if not ready or not server.alive():
                 raise GateFailed(f"latency: {name} does not get ready\n{server.tail()}")

@@ -166,6 +166,7 @@ def _quality(
         files.write(folder / layout.place(path), content)
     mounts = (Mount(source=work.model, target=MODEL), *_read_only(folder))
     reference = _measure(plan, plan.reference.step, work, mounts, whole=False)
+    assert plan.gates.quality is not None  # the spec of this kind has it
     gate = compare(plan.gates.quality.max_ratio, mine, reference)
     figures = gate.model_dump(include={"reference", "engine", "ratio", "max_ratio"})
     figures["count"] = float(mine.count)

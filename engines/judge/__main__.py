@@ -11,16 +11,19 @@ import argparse
 import datetime as dt
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engines.judge import config, traffic
+from engines.judge.alike import Posts
 from engines.judge.config import Config, Trial
-from engines.judge.decision import Bounds, Verdict, decide
+from engines.judge.decision import Bounds, Seen, Verdict, decide
 from engines.judge.observe import Asks, Fetch, fetch, observe
 from engines.load.ask import ask
+from engines.load.whole import post
 from landfall import files
 from landfall.errors import LandfallError
 
@@ -40,7 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def judge(told: Config, *, asks: Asks = ask, read: Fetch = fetch) -> list[dict[str, Any]]:
+def judge(
+    told: Config, *, asks: Asks = ask, posts: Posts = post, read: Fetch = fetch
+) -> list[dict[str, Any]]:
     """Judge every canary that is not out yet; what was seen and decided of each."""
     kept = told.state / "state.json"
     state: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
@@ -55,15 +60,16 @@ def judge(told: Config, *, asks: Asks = ask, read: Fetch = fetch) -> list[dict[s
         # The first time is the beginning: what was logged before is not about this canary.
         if each.mark in known:
             traffic.count(lines, mine["counts"])
-        found.append(_judge(told, each, mine, asks=asks, read=read))
+        found.append(_judge(told, each, mine, partial(observe, asks=asks, posts=posts, read=read)))
     files.write(kept, json.dumps(state))
     return found
 
 
-def _judge(
-    told: Config, trial: Trial, mine: dict[str, Any], *, asks: Asks, read: Fetch
-) -> dict[str, Any]:
-    proven, canary = observe(trial, mine["counts"], mine["histograms"], asks=asks, read=read)
+Looks = Callable[[Trial, dict[str, Any], dict[str, Any]], tuple[Seen, Seen]]
+
+
+def _judge(told: Config, trial: Trial, mine: dict[str, Any], look: Looks) -> dict[str, Any]:
+    proven, canary = look(trial, mine["counts"], mine["histograms"])
     verdict = decide(proven=proven, canary=canary, bounds=Bounds(**told.bounds.model_dump()))
     line = {
         "time": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

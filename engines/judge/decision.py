@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+TEXT = "text_generation"
+"""The kind whose answers come token by token; those of all others come whole."""
 CERTAIN = 1.96
 """Standard deviations of the interval around an error rate: 95 of 100 such intervals hold it."""
 
@@ -15,20 +17,25 @@ class Seen:
     """What was seen of one engine since its canary began. Latencies in seconds.
 
     Attributes:
+        kind: of the engines: it decides which latencies count.
         requests: that it was given and that have ended.
         failed: how many of them failed, were cut, or had to be given to its neighbour.
         first_tokens: how many times to the first token were measured, and their 95th percentile.
         gaps: how many times between tokens were measured, and their 95th percentile.
+        answers: how many whole answers were measured, and their 95th percentile.
         probes: how many probes it was asked.
         quality: how close its answers to the probes were to what was expected, from 0 to 1.
     """
 
+    kind: str = TEXT
     requests: int = 0
     failed: int = 0
     first_tokens: int = 0
     first_token_p95: float = 0.0
     gaps: int = 0
     gap_p95: float = 0.0
+    answers: int = 0
+    answer_p95: float = 0.0
     probes: int = 0
     quality: float = 0.0
 
@@ -42,7 +49,7 @@ class Bounds:
         probes: of each engine, before quality is judged.
         failed: share of requests that may fail beyond what fails with the proven engine.
         slower: how many times the proven engine's 95th percentile.
-        slack_s: and so many seconds more, for the first token.
+        slack_s: and so many seconds more, for the first token, or an answer that comes whole.
         gap_slack_s: the same between tokens.
         worse: share by which answers may be less close to what is expected than the proven
             engine's, from 0 to 1.
@@ -118,7 +125,9 @@ def _waiting(proven: Seen, canary: Seen, bounds: Bounds) -> Iterator[str]:
         if not _enough(*counts, bounds.requests):
             seen = f"{counts[0]} and {counts[1]}"
             yield f"{name}: {seen} were measured, {bounds.requests} of each are needed"
-    if not _enough(proven.probes, canary.probes, bounds.probes):
+    # The others are sampled only where both engines are made of one version: see `alike`.
+    sampled = proven.kind == TEXT or proven.probes or canary.probes
+    if sampled and not _enough(proven.probes, canary.probes, bounds.probes):
         seen = f"{proven.probes} and {canary.probes}"
         yield f"quality: {seen} probes were answered, {bounds.probes} of each are needed"
 
@@ -126,6 +135,10 @@ def _waiting(proven: Seen, canary: Seen, bounds: Bounds) -> Iterator[str]:
 def _latencies(
     proven: Seen, canary: Seen, bounds: Bounds
 ) -> Iterator[tuple[str, tuple[int, int], float, float, float]]:
+    if proven.kind != TEXT:
+        whole = (proven.answers, canary.answers)
+        yield "answer", whole, canary.answer_p95, proven.answer_p95, bounds.slack_s
+        return
     first = (proven.first_tokens, canary.first_tokens)
     gaps = (proven.gaps, canary.gaps)
     yield "first token", first, canary.first_token_p95, proven.first_token_p95, bounds.slack_s

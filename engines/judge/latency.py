@@ -10,18 +10,31 @@ from prometheus_client.parser import text_string_to_metric_families
 
 FIRST_TOKEN = "gen_ai_server_time_to_first_token_seconds"  # noqa: S105  a metric, no password
 NEXT_TOKEN = "gen_ai_server_time_per_output_token_seconds"  # noqa: S105
+WHOLE = "gen_ai_server_request_duration_seconds"
+INFO = "landfall_engine_info"
 
 Histogram = Mapping[str, float]
 """By upper bound, as Prometheus writes it: how many were at most that, in all."""
 
 
+def labels(text: str) -> Mapping[str, str]:
+    """What an engine says of itself on its page of metrics: model, version, kind and more."""
+    for family in text_string_to_metric_families(text):
+        if family.name == INFO:
+            return dict(family.samples[0].labels)
+    return {}
+
+
 def histogram(text: str, name: str) -> Histogram:
-    """The histogram `name` of a page of metrics, all labels together; empty where it is not."""
+    """The histogram `name` of a page of metrics, all labels together; empty where it is not.
+
+    What failed is left out: how long that took says nothing.
+    """
     found: dict[str, float] = defaultdict(float)
     for family in text_string_to_metric_families(text):
         if family.name == name:
             for sample in family.samples:
-                if sample.name == f"{name}_bucket":
+                if sample.name == f"{name}_bucket" and not sample.labels.get("error_type"):
                     found[sample.labels["le"]] += sample.value
     return dict(found)
 

@@ -57,21 +57,25 @@ class Answer:
 def ask(target: Target, prompt: str) -> Answer:
     """Send one greedy request on a connection of its own, and read the answer to its end."""
     try:
-        connection = _connect(target)
+        connection = connect(target)
         try:
-            connection.request("POST", _path(target), _body(target, prompt), _headers(target))
+            connection.request("POST", _path(target), _body(target, prompt), headers(target))
             return _read(connection.getresponse())
         finally:
             connection.close()
-    except TimeoutError:
-        return Answer(ended=time.perf_counter(), error="timeout")
-    except ConnectionRefusedError:
-        return Answer(ended=time.perf_counter(), error="refused")
-    except (OSError, http.client.HTTPException):
-        return Answer(ended=time.perf_counter(), error="cut")
+    except (OSError, http.client.HTTPException) as error:
+        return failure(error)
 
 
-def _connect(target: Target) -> Connection:
+def failure(error: Exception) -> Answer:
+    """What is said of a request that got no whole answer."""
+    word = "timeout" if isinstance(error, TimeoutError) else "cut"
+    word = "refused" if isinstance(error, ConnectionRefusedError) else word
+    return Answer(ended=time.perf_counter(), error=word)
+
+
+def connect(target: Target) -> Connection:
+    """A connection to who is asked, not yet open."""
     parts = urlsplit(target.url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else Connection
     return kind(parts.netloc, timeout=target.timeout_s)
@@ -82,9 +86,10 @@ def _path(target: Target) -> str:
     return f"{urlsplit(target.url).path.rstrip('/')}/v1/{name}"
 
 
-def _headers(target: Target) -> dict[str, str]:
-    headers = {"Content-Type": "application/json"}
-    return headers | ({"Authorization": f"Bearer {target.api_key}"} if target.api_key else {})
+def headers(target: Target) -> dict[str, str]:
+    """What goes with every request."""
+    found = {"Content-Type": "application/json"}
+    return found | ({"Authorization": f"Bearer {target.api_key}"} if target.api_key else {})
 
 
 def _body(target: Target, prompt: str) -> str:

@@ -61,6 +61,7 @@ def _described(service: Service | GraphService) -> dict[str, object]:
         "owned_by": "landfall",
         "max_model_len": about.room,
         "engine": about.key,
+        "kind": about.kind,
     }
 
 

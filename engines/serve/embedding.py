@@ -1,8 +1,4 @@
-"""OpenAI's embeddings: texts or tokens in, vectors of length 1 out.
-
-A graph that gives one vector per text is taken at its word. One that gives a vector per token is
-pooled: the mean over the tokens of a text, without what was filled up.
-"""
+"""OpenAI's embeddings: texts or tokens in, vectors of length 1 out."""
 
 from __future__ import annotations
 
@@ -14,15 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from engines.graph import Graph, Tensor
+from engines.encoder import Encoder, unit
 from engines.serve.requests import BadRequest
 from engines.tokenizer import Tokenizer
-from landfall.errors import IntegrityError
 
-IDS, MASK, TYPES = "input_ids", "attention_mask", "token_type_ids"
-"""What exporters of Hugging Face models call the inputs."""
-PER_TEXT, PER_TOKEN = 2, 3
-"""Axes of an output that is one vector per text, and of one that is one per token."""
 MAX_TEXTS = 256
 """Texts of one request: enough for a batch, few enough that others wait for seconds only."""
 
@@ -43,29 +34,20 @@ class EmbeddingBody(BaseModel):
 
 
 class Embedder:
-    """A graph that embeds.
+    """What a served encoder makes of requests.
 
     Args:
-        graph: the loaded graph.
-        tokenizer: of the model.
+        encoder: the graph.
+        tokenizer: of the model; None for one that takes tokens only.
+        vocabulary: how many tokens it knows.
         room: the longest text in tokens.
-        batch: how many texts the graph gets at a time.
-
-    Raises:
-        IntegrityError: the graph does not embed.
     """
 
-    def __init__(self, graph: Graph, tokenizer: Tokenizer, *, room: int, batch: int) -> None:
-        self._graph, self._tokenizer = graph, tokenizer
-        self._room, self._batch = room, batch
-        self._names = {each.name for each in graph.inputs}
-        if IDS not in self._names or not self._names <= {IDS, MASK, TYPES}:
-            raise IntegrityError(
-                f"an embedding takes {IDS}, and may take {MASK} and {TYPES}; this graph takes"
-                f" {', '.join(sorted(self._names))}"
-            )
-        self._output = _vectors(graph.outputs)
-        self.vocabulary = tokenizer.vocabulary
+    def __init__(
+        self, encoder: Encoder, tokenizer: Tokenizer | None, *, vocabulary: int, room: int
+    ) -> None:
+        self._encoder, self._tokenizer = encoder, tokenizer
+        self._room, self.vocabulary = room, vocabulary
 
     def read(self, body: EmbeddingBody) -> list[list[int]]:
         """The tokens of each text.
@@ -76,9 +58,7 @@ class Embedder:
         texts = _texts(body.input)
         if len(texts) > MAX_TEXTS:
             raise BadRequest(f"at most {MAX_TEXTS} texts, not {len(texts)}", param="input")
-        found = [
-            self._tokenizer.encode(each) if isinstance(each, str) else list(each) for each in texts
-        ]
+        found = [self._ids(each) for each in texts]
         for number, ids in enumerate(found):
             where = f"input.{number}"
             if not ids:
@@ -91,17 +71,21 @@ class Embedder:
                 raise BadRequest(message, param=where)
         return found
 
+    def _ids(self, text: str | list[int]) -> list[int]:
+        if not isinstance(text, str):
+            return list(text)
+        if self._tokenizer is None:
+            message = "this model's tokenizer is not read here: send lists of token ids"
+            raise BadRequest(message, param="input")
+        return self._tokenizer.encode(text)
+
     def embed(self, texts: Sequence[Sequence[int]], dimensions: int | None) -> Vectors:
         """One vector of length 1 for each text [texts, dimensions].
 
         Raises:
             BadRequest: there are fewer dimensions than wanted, or the numbers are not finite.
         """
-        parts = [
-            self._run(texts[first : first + self._batch])
-            for first in range(0, len(texts), self._batch)
-        ]
-        vectors = np.concatenate(parts)
+        vectors = self._encoder.vectors(texts)
         if dimensions is not None and dimensions > vectors.shape[1]:
             message = f"the model's vectors have {vectors.shape[1]} dimensions, not {dimensions}"
             raise BadRequest(message, param="dimensions")
@@ -109,24 +93,7 @@ class Embedder:
         vectors = vectors[:, :dimensions]
         if not np.isfinite(vectors).all():
             raise BadRequest("the model's numbers are not finite", status=500, kind="server_error")
-        lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
-        found: Vectors = (vectors / np.maximum(lengths, np.finfo(np.float32).tiny)).astype("f4")
-        return found
-
-    def _run(self, texts: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-        longest = max(map(len, texts))
-        mask = np.array([[1] * len(ids) + [0] * (longest - len(ids)) for ids in texts], np.int64)
-        filled = np.array([[*ids, *[0] * (longest - len(ids))] for ids in texts], np.int64)
-        arrays = {IDS: filled, MASK: mask, TYPES: np.zeros_like(filled)}
-        inputs = {name: array for name, array in arrays.items() if name in self._names}
-        [output] = self._graph.run(inputs, [self._output.name])
-        found: npt.NDArray[np.float64] = output.astype(np.float64)
-        if output.ndim == PER_TEXT:
-            return found
-        shares = mask[:, :, None] / mask.sum(-1)[:, None, None]
-        # Not a product alone: what was filled up may be anything, and 0 times that is not 0.
-        pooled: npt.NDArray[np.float64] = (np.where(shares > 0, found, 0.0) * shares).sum(1)
-        return pooled
+        return unit(vectors).astype("f4")
 
 
 def shaped(vectors: Vectors, tokens: int, body: EmbeddingBody) -> dict[str, object]:
@@ -149,12 +116,3 @@ def _texts(given: str | list[int] | list[str] | list[list[int]]) -> list[Any]:
     if isinstance(given, str) or isinstance(given[0], int):
         return [given]
     return list(given)
-
-
-def _vectors(outputs: Sequence[Tensor]) -> Tensor:
-    """The output to take: one vector per text where there is one, else one per token."""
-    for axes in (PER_TEXT, PER_TOKEN):
-        for each in outputs:
-            if len(each.shape) == axes and each.dtype.startswith("float"):
-                return each
-    raise IntegrityError("the graph has no output of one vector per text, or per token")

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
-import numpy as np
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
-from engines.graph import Graph, Tensor
+from engines.graph import Graph, blank
 from engines.manifest import Predicate
 from engines.serve.answer import Broken
 from engines.serve.embedding import Embedder
@@ -123,11 +121,5 @@ class GraphService:
         if self.embedder is not None:
             self.embedder.embed([[0, 0]], None)
         else:
-            inputs = {each.name: _blank(each) for each in self.graph.inputs}
+            inputs = {each.name: blank(each) for each in self.graph.inputs}
             self.graph.run(inputs, [each.name for each in self.graph.outputs])
-
-
-def _blank(tensor: Tensor) -> Any:
-    # A free length is 1, a number 0; text is empty.
-    shape = [1 if size is None else size for size in tensor.shape]
-    return np.full(shape, "") if tensor.dtype == "object" else np.zeros(shape, tensor.dtype)

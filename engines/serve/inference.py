@@ -9,17 +9,8 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from engines.graph import Array, Graph, Tensor
+from engines.graph import DATATYPES, Array, Graph, Tensor, encoded
 from engines.serve.requests import BadRequest
-
-DATATYPES = {
-    "bool": "BOOL",
-    "object": "BYTES",
-    **{f"float{bits}": f"FP{bits}" for bits in (16, 32, 64)},
-    **{f"int{bits}": f"INT{bits}" for bits in (8, 16, 32, 64)},
-    **{f"uint{bits}": f"UINT{bits}" for bits in (8, 16, 32, 64)},
-}
-"""The protocol's names for NumPy's types."""
 
 Size = Annotated[int, Field(ge=0)]
 
@@ -143,12 +134,10 @@ def _is(value: Any, dtype: str) -> bool:
 
 
 def _written(name: str, array: Array) -> dict[str, object]:
-    kind = "object" if array.dtype.kind in "OU" else str(array.dtype)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         message = f"{name}: the model's numbers are not finite"
         raise BadRequest(message, status=500, kind="server_error")
-    head = {"name": name, "datatype": DATATYPES[kind], "shape": list(array.shape)}
-    return {**head, "data": array.ravel().tolist()}
+    return encoded(name, array)
 
 
 def _one_of(name: str, known: Any) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
-from engines import tokenizer
 from engines.backends import onnxruntime
+from engines.encoder import Encoder, words
 from engines.serve import exchange, graph_routes
 from engines.serve.embedding import Embedder
 from engines.serve.graphs import GraphService
@@ -44,8 +44,9 @@ def open_engine(
     graph = onnxruntime.open_graph(engine.folder, threads=threads)
     if about.kind == GRAPH:
         return GraphService(name, about, graph, limits)
-    words = tokenizer.load(engine.folder)
-    embedder = Embedder(graph, words, room=about.room, batch=slots or about.slots)
+    tokenizer, vocabulary = words(engine.folder)
+    encoder = Encoder(graph, batch=slots or about.slots)
+    embedder = Embedder(encoder, tokenizer, vocabulary=vocabulary, room=about.room)
     return GraphService(name, about, graph, limits, embedder)
 
 

@@ -92,6 +92,7 @@ class Metrics:
             "model": about.materials.model,
             "version": about.materials.version,
             "key": about.key,
+            "kind": about.kind,
             "backend": f"{about.backend} {about.backend_version}",
             "precision": about.precision,
             "classification": about.classification.value,

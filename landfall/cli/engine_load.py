@@ -29,6 +29,9 @@ def load(
     prompt: Annotated[
         list[str] | None, typer.Option(help="What is asked; several are taken in turn.")
     ] = None,
+    kind: Annotated[
+        str, typer.Option(help="Of the engine: text_generation, embedding or onnx_graph.")
+    ] = "text_generation",
     seed: Annotated[int, typer.Option(help="Of the arrivals.")] = 1,
     tenant: Annotated[str, typer.Option(help="Who asks: a tenant of the site.")] = "clinic",
     url: Annotated[
@@ -47,7 +50,7 @@ def load(
 
     wanted = loading.Wanted(
         name=name, rate=rate, requests=requests, tokens=tokens, seed=seed,
-        prompts=tuple(prompt or ()),
+        prompts=tuple(prompt or ()), kind=kind,
     )  # fmt: skip
     target = loading.target(find(env), wanted, tenant=tenant, url=url)
     with reporter().step(f"load: {requests} requests, {rate:g} a second") as step:

@@ -15,15 +15,42 @@ PROBES = "engines/probes"
 """Where probes stand below a checkout, one file for each served name."""
 
 
+SPECS = "engines/specs"
+"""Where specs stand below a checkout; one file is called as its engine is served."""
+TEXT = "text_generation"
+
+
 class Probe(Written):
-    """A prompt, and the answer that a good engine gives or comes close to."""
+    """Something to ask of a canary.
+
+    Attributes:
+        prompt: a prompt; of an embedding a text, of a graph the whole body of a request.
+        expected: the answer that a good engine gives or comes close to; empty for kinds whose
+            measure is the proven engine's answer.
+    """
 
     prompt: str = Field(min_length=1)
+    expected: str = ""
+
+
+class TextProbe(Probe):
+    """A prompt, and the answer that a good engine gives or comes close to."""
+
     expected: str = Field(min_length=1)
 
 
-class Probes(RootModel[tuple[Probe, ...]]):
-    """Everything that a canary of one served name is asked."""
+class Request(Written):
+    """Something that both engines are asked, so that their answers can be compared."""
+
+    prompt: str = Field(min_length=1)
+
+
+class TextProbes(RootModel[tuple[TextProbe, ...]]):
+    """Everything that a canary of one served name is asked, where it generates text."""
+
+
+class Requests(RootModel[tuple[Request, ...]]):
+    """The same, where it embeds or is a graph."""
 
 
 def trials(environment: Environment, released: Mapping[str, Release]) -> list[dict[str, object]]:
@@ -57,4 +84,14 @@ def probes(environment: Environment, name: str) -> tuple[Probe, ...]:
     if not path.exists():
         return ()
     source = str(path.relative_to(environment.root))
-    return parse(Probes, read_yaml(path) or [], source=source).root
+    written = read_yaml(path) or []
+    if _kind(environment, name) == TEXT:
+        return parse(TextProbes, written, source=source).root
+    found = parse(Requests, written, source=source).root
+    return tuple(Probe(prompt=each.prompt) for each in found)
+
+
+def _kind(environment: Environment, name: str) -> str:
+    path = environment.root / SPECS / f"{name}.yaml"
+    spec = read_yaml(path) if path.exists() else None
+    return str(spec.get("kind", TEXT)) if isinstance(spec, dict) else TEXT

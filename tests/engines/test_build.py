@@ -27,7 +27,7 @@ def test_a_build_says_what_it_reached(signed: object, here: plan.Plan) -> None:
     about = statement.predicate
     assert about.key == here.key
     assert about.parts == here.parts
-    assert about.quality is not None
+    assert isinstance(about.quality, manifest.Gate)
     assert about.speed is not None
     assert 0.9 < about.quality.ratio <= about.quality.max_ratio
     assert about.quality.ratio == about.quality.engine / about.quality.reference

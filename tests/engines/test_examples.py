@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -53,3 +54,13 @@ def test_every_kind_of_plan_is_there() -> None:
     plans = [plan.read(each.read_text()) for each in GOLDEN.glob("*.json")]
     assert {(each.backend, each.mode) for each in plans} == set(catalog.modes())
     assert {each.target for each in plans} == {"A40", "L40S", "H100 PCIe"}
+
+
+def test_the_specs_that_the_documents_show_load(tmp_path: Path) -> None:
+    text = (ROOT / "docs/engines.md").read_text()
+    shown = [each for each in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "kind:" in each]
+    assert len(shown) == 2
+    for number, each in enumerate(shown):
+        path = tmp_path / f"{number}.yaml"
+        path.write_text(each)
+        assert load(path).kind in {"embedding", "onnx_graph"}

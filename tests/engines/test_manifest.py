@@ -10,6 +10,7 @@ import pytest
 
 from engines import digest, manifest
 from engines.manifest import Outcome
+from engines.quality import Difference, Gate, Likeness, OutputDifference
 from landfall.errors import IntegrityError
 from tests.engines import stored
 
@@ -74,11 +75,65 @@ def test_version_1_is_read(tmp_path: Path) -> None:
     assert found.materials.classification is None
 
 
+def test_version_2_is_read(tmp_path: Path) -> None:
+    outcome = {"name": "quality", "outcome": "passed", "figures": {"ratio": 1.01}}
+    folder = stored.engine(tmp_path, gates=(outcome,), kind="text_generation")
+    edit(folder, predicateType="urn:landfall:engine:v2")
+    found = manifest.check(folder)
+    assert found.predicate_type == "urn:landfall:engine:v2"
+    assert found.predicate == stored.predicate(gates=(outcome,))
+    assert isinstance(found.predicate.quality, Gate)
+    assert found.predicate.passed
+
+
+LIKENESS = Likeness(
+    data="evaluation.txt", texts=12, cosine=0.9987, mean_cosine=0.9999, neighbours=1.0,
+    min_cosine=0.99, min_neighbours=0.95,
+)  # fmt: skip
+DIFFERENCE = Difference(
+    data="", seed=1, cases=16, max_relative=0.02, min_equal=0.99,
+    outputs=(
+        OutputDifference(name="y", absolute=0.1, relative=0.0111, equal=0.2),
+        OutputDifference(name="class", equal=0.995),
+    ),
+)  # fmt: skip
+QUALITIES: dict[str, tuple[str, Likeness | Difference, str]] = {
+    "an encoder": (
+        "embedding", LIKENESS,
+        "cosine to float32 at least 0.9987 (bound 0.99), 100.0% keep their neighbour (bound 95%)",
+    ),
+    "a graph": (
+        "onnx_graph", DIFFERENCE,
+        "y off by 1.11% at most (bound 2.00%), class 99.5% equal (bound 99%);"
+        " 16 random inputs, seed 1: none travel with the model",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", QUALITIES)
+def test_quality_has_a_form_for_each_kind(tmp_path: Path, case: str) -> None:
+    kind, quality, words = QUALITIES[case]
+    folder = stored.engine(tmp_path, kind=kind, quality=quality, speed=None)
+    found = manifest.check(folder).predicate
+    assert found.quality == quality
+    assert found.summary == words
+    assert all(isinstance(each, float | int) for each in quality.figures.values())
+
+
+def test_a_quality_that_is_none_is_no_manifest(tmp_path: Path) -> None:
+    folder = stored.engine(tmp_path)
+    value = json.loads((folder / manifest.FILE).read_text())
+    value["predicate"]["quality"]["metric"] = "beauty"
+    edit(folder, **value)
+    with pytest.raises(IntegrityError, match="is not the manifest of an engine"):
+        manifest.read(folder)
+
+
 def test_a_later_version_is_refused_with_words(tmp_path: Path) -> None:
     folder = stored.engine(tmp_path)
-    edit(folder, predicateType="urn:landfall:engine:v3")
+    edit(folder, predicateType="urn:landfall:engine:v4")
     with pytest.raises(
-        IntegrityError, match=r"engine:v3; this version reads .*v1 and .*v2"
+        IntegrityError, match=r"engine:v4; this version reads .*v1, .*v2, .*v3"
     ) as seen:
         manifest.read(folder)
     assert "update" in seen.value.hint

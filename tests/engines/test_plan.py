@@ -100,8 +100,8 @@ def test_what_only_gpus_have_is_refused_for_a_cpu(
     [
         ({}, "checkpoint", "for a Hugging Face folder take tensorrt_llm or vllm"),
         ({"kind": "onnx_graph"}, "graph", "kind onnx_graph needs an ONNX file"),
-        ({"kind": "onnx_graph"}, "onnx", "no gate measures what int8 loses"),
-        ({"kind": "embedding"}, "graph", "no gate measures what int8 loses"),
+        ({"kind": "embedding"}, "graph", "kind embedding needs an encoder: model.onnx beside"),
+        ({"kind": "embedding"}, "onnx", "kind embedding needs an encoder: model.onnx beside"),
     ],
 )
 def test_kinds_and_forms_go_together(

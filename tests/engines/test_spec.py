@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from engines.spec import SPECS, load, load_all
+from engines.spec import SPECS, EngineSpec, load, load_all
 from landfall.errors import InvalidInput
 
 CASES = tomllib.loads(Path(__file__).with_name("spec_errors.toml").read_text())["case"]
@@ -65,3 +65,28 @@ def test_problems_of_all_files_come_together(tmp_path: Path) -> None:
         "a.yaml: precision",
         "b.yaml: precision",
     ]
+
+
+KINDS = {
+    "text_generation": {"quality": {"metric": "perplexity", "max_ratio": 1.02}},
+    "embedding": {"embedding": {"min_cosine": 0.99, "min_neighbours": 0.95}},
+    "onnx_graph": {"graph": {"max_relative": 0.02, "min_equal": 0.99}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_has_gates_of_its_own(kind: str) -> None:
+    spec = EngineSpec.model_validate(changed({"kind": kind}))
+    assert spec.gates.model_dump(exclude_none=True) == KINDS[kind]
+    again = EngineSpec.model_validate(changed({"kind": kind, "gates": spec.gates.model_dump()}))
+    assert again.gates == spec.gates
+
+
+def test_a_graph_needs_no_limits() -> None:
+    value = changed({"kind": "onnx_graph"})
+    del value["limits"]
+    assert EngineSpec.model_validate(value).limits.max_sequence == 1
+    value["limits"] = {"max_queue": 8}
+    assert EngineSpec.model_validate(value).limits.max_queue == 8
+    with pytest.raises(ValueError, match="limits"):
+        EngineSpec.model_validate({**value, "kind": "embedding"})

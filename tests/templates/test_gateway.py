@@ -191,6 +191,79 @@ def test_both_base_urls_reach_the_engine(door: Gateway, engine: Engine, path: st
     assert sent == f"POST {path.removeprefix('/tiny-lm')} HTTP/1.1"
 
 
+V2 = "/v2/models/tiny-lm"
+KINDS = [
+    "/v1/embeddings", "/v2", "/v2/health/live", "/v2/health/ready", V2, f"{V2}/ready",
+    f"{V2}/infer", f"{V2}/versions/3", f"{V2}/versions/3f2a.b-1/infer",
+]  # fmt: skip
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("path", KINDS)
+@pytest.mark.parametrize("base", ["", "/tiny-lm"])
+def test_embeddings_and_graphs_are_passed_on(
+    door: Gateway, engine: Engine, cloud: Engine, path: str, base: str
+) -> None:
+    assert status(door.send(request(path=base + path))) == 401
+    assert status(door.send(request(bearer("clinic"), path=base + path))) == 200
+    [head] = engine.heads
+    lines = head.decode().lower().split("\r\n")
+    assert lines[0] == f"post {path} http/1.1"
+    assert "x-landfall-classification: restricted" in lines
+    assert door.entries(2)[1]["path"] == path
+    assert cloud.heads == []
+
+
+@pytest.mark.services
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v2/models/other/infer", "/tiny-lm/v2/models/other/infer", "/v2/models", "/v2/models/",
+        f"{V2}/", f"{V2}/infer/", f"{V2}/generate", f"{V2}x/infer", f"{V2}/versions/a%2Fb/infer",
+        f"{V2}/versions/../../other/infer", "/v2/repository/index", f"/other{V2}/infer",
+        "/v1/embeddings/", "/v1/audio/speech",
+    ],
+)  # fmt: skip
+def test_other_names_and_methods_are_refused(door: Gateway, engine: Engine, path: str) -> None:
+    answer = door.send(request(bearer("clinic"), path=path))
+    assert (status(answer), error(answer)["code"]) == (404, "not_found")
+    assert engine.heads == []
+
+
+@pytest.mark.services
+def test_restricted_arrays_stay_and_public_ones_may_leave(
+    door: Gateway, engine: Engine, cloud: Engine
+) -> None:
+    engine.status = 503
+    for path in ("/v1/embeddings", f"{V2}/infer"):
+        assert status(door.send(request(bearer("clinic"), path=path))) == 503
+    assert cloud.heads == []
+    for path in ("/v1/embeddings", f"{V2}/infer"):
+        assert b"cloud 0" in door.send(request(bearer("website"), path=path))
+    assert [head.split(b" ")[1].decode() for head in cloud.heads] == [
+        "/v1/embeddings", f"{V2}/infer",
+    ]  # fmt: skip
+
+
+@pytest.mark.services
+def test_each_name_has_its_own_engines(tmp_path: Path) -> None:
+    engines = {name: Engine(name=name) for name in ("words.v1", "prices")}
+    routes = [
+        {"name": name, "upstreams": [{"key": each * 64, "port": engine.port, "share": 100}]}
+        for each, (name, engine) in zip("12", engines.items(), strict=True)
+    ]
+    made = gateway(tmp_path, [], None, gateway_routes=routes)
+    with serving(*engines.values()), made.running():
+        for name in engines:
+            for path in (f"/v2/models/{name}/infer", f"/{name}/v2", f"/{name}/v1/embeddings"):
+                answer = made.send(request(bearer("clinic"), path=path))
+                assert f"{name} 0".encode() in answer, path
+        # Which one is meant is not known, or it is another's.
+        for path in ("/v1/embeddings", "/v2", "/wordsxv1/v1/embeddings", "/v2/models/wordsxv1",
+                     "/prices/v2/models/words.v1"):  # fmt: skip
+            assert status(made.send(request(bearer("clinic"), path=path))) == 404, path
+
+
 @pytest.mark.services
 def test_a_prompt_is_on_no_disk_and_in_no_log(door: Gateway, engine: Engine) -> None:
     limit = VALUES["gateway_max_body_kib"] * 1024
@@ -366,9 +439,17 @@ def half(tmp_path: Path) -> Iterator[Gateway]:
         yield made
 
 
-def who(door: Gateway, requests: int = 30) -> set[bytes]:
-    answers = [door.send(request(bearer("clinic"))) for _ in range(requests)]
+def who(door: Gateway, requests: int = 30, path: str = CHAT) -> set[bytes]:
+    answers = [door.send(request(bearer("clinic"), path=path)) for _ in range(requests)]
     return {name for name in (b"proven", b"canary") for each in answers if name + b" 0" in each}
+
+
+@pytest.mark.services
+@pytest.mark.parametrize("path", [f"{V2}/infer", "/v1/embeddings"])
+def test_shares_and_canaries_are_those_of_prompts(half: Gateway, path: str) -> None:
+    assert who(half, path=path) == {b"proven", b"canary"}
+    (half.folder / "withdrawn" / CANARY).touch()
+    assert who(half, path=path) == {b"proven"}
 
 
 @pytest.mark.services

@@ -7,20 +7,25 @@ from dataclasses import asdict, dataclass
 
 from rich.table import Table
 
-from engines.load import ask, schedule
+from engines.load import ask, schedule, whole
 from engines.load import run as runs
 from engines.load.ask import Target
 from engines.load.statistics import Quantiles, Report, summarise
 from landfall.cli.flow import gateway
+from landfall.errors import InvalidInput, Problem
 from landfall.model.environment import Environment
 
 PROMPTS = ("What is Landfall?", "What does the gateway do?", "What is an engine?")
 """What is asked where nothing is given."""
+TEXT, EMBEDDING, GRAPH = "text_generation", "embedding", "onnx_graph"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A load: `rate` in requests per second, `tokens` of the longest answer."""
+    """A load: `rate` in requests per second, `tokens` of the longest answer.
+
+    `kind` is that of the engine: it decides what `prompts` are, a text or a graph's whole body.
+    """
 
     name: str
     rate: float
@@ -28,6 +33,7 @@ class Wanted:
     tokens: int
     seed: int = 1
     prompts: tuple[str, ...] = ()
+    kind: str = TEXT
 
 
 def target(environment: Environment, wanted: Wanted, *, tenant: str, url: str = "") -> Target:
@@ -43,10 +49,33 @@ def target(environment: Environment, wanted: Wanted, *, tenant: str, url: str = 
     )
 
 
+def asks(asked: Target, wanted: Wanted) -> runs.Asks:
+    """What sends one prompt, as the kind of the engine is asked.
+
+    Raises:
+        InvalidInput: there is no such kind, or nothing that a graph could be asked.
+    """
+    name = wanted.name
+    if wanted.kind == GRAPH and wanted.prompts:
+        return lambda prompt: whole.post(asked, whole.infer(name), prompt)
+    if wanted.kind == EMBEDDING:
+        return lambda text: whole.post(asked, whole.EMBEDDINGS, whole.embedding(name, text))
+    if wanted.kind == TEXT:
+        return lambda prompt: ask.ask(asked, prompt)
+    message = f"must be {TEXT}, {EMBEDDING} or {GRAPH}, not {wanted.kind!r}"
+    if wanted.kind == GRAPH:
+        message = "needs --prompt: the whole body of a request, as JSON"
+    raise InvalidInput("load", [Problem(path="kind", message=message)])
+
+
 def start(asked: Target, wanted: Wanted) -> runs.Run:
-    """Begin to send, in the background."""
+    """Begin to send, in the background.
+
+    Raises:
+        InvalidInput: there is no such kind, or nothing that a graph could be asked.
+    """
     going = runs.Run(
-        ask=lambda prompt: ask.ask(asked, prompt),
+        ask=asks(asked, wanted),
         arrivals=schedule.poisson(rate=wanted.rate, requests=wanted.requests, seed=wanted.seed),
         prompts=wanted.prompts or PROMPTS,
     )

@@ -47,13 +47,15 @@ def _brought(
     highest = wanted.model.classification or Classification.RESTRICTED
     if wanted.model.form == "onnx" and path.is_file():
         found = source.read_onnx(
-            path, name=name, version=version, classification=highest, remembered=remembered
-        )
+            path, name=name, version=version, classification=highest, kind=wanted.kind,
+            remembered=remembered,
+        )  # fmt: skip
         return found, path.parent
     if wanted.model.form == "huggingface" and path.is_dir():
         found = source.read(
-            path, name=name, version=version, classification=highest, remembered=remembered
-        )
+            path, name=name, version=version, classification=highest, kind=wanted.kind,
+            remembered=remembered,
+        )  # fmt: skip
         return found, path
     known = catalog.models().get(name)
     if known is None or wanted.model.form == "onnx":
@@ -82,6 +84,7 @@ def _registered(
         name=version.name,
         version=str(version.version),
         classification=Classification(version.tags["classification"]),
+        kind=wanted.kind,
         data_digest=version.tags.get("data_digest", ""),
         remembered=folder.parent / DIGESTS,
     )
@@ -90,4 +93,5 @@ def _registered(
 
 
 def _name(path: Path) -> str:
-    return path.stem if path.suffix == ".onnx" else path.name
+    # Every graph is called model.onnx: what it is says its folder.
+    return path.parent.name if path.suffix == ".onnx" else path.name

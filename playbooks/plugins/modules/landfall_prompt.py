@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 from urllib.error import HTTPError
 
@@ -15,7 +16,8 @@ DOCUMENTATION = r"""
 module: landfall_prompt
 short_description: Ask a gateway one real question, and say how it went
 description:
-  - Succeeds when every served name answers with text. Changes nothing.
+  - Succeeds when every served name answers, by its kind with text or a vector, or, a graph, says
+    that it is ready. Changes nothing.
   - Neither the key nor the answer is in the result.
 options:
   url:
@@ -71,9 +73,10 @@ answers:
 """
 
 INTERVAL_S = 1.0
+TEXT = "text_generation"
 
 
-def problem(status: int, body: str) -> str:
+def problem(status: int, body: str, holds: Callable[[Any], bool], lacks: str) -> str:
     """What is wrong with an answer; "" where nothing is. Quotes no part of what was generated."""
     try:
         value: Any = json.loads(body)
@@ -83,37 +86,80 @@ def problem(status: int, body: str) -> str:
     if status != 200:  # noqa: PLR2004  HTTP's own number for success
         said = error.get("message", "") if isinstance(error, dict) else ""
         return f"status {status}{': ' if said else ''}{said}"
-    choices = value.get("choices") if isinstance(value, dict) else None
-    first = choices[0] if isinstance(choices, list) and choices else {}
-    message = first.get("message") if isinstance(first, dict) else None
-    text = message.get("content") if isinstance(message, dict) else None
-    return "" if isinstance(text, str) and text.strip() else "an answer without text"
+    try:
+        return "" if holds(value) else lacks
+    except (LookupError, TypeError, AttributeError):
+        return lacks
+
+
+def has_text(value: Any) -> bool:
+    """Whether a chat's answer has text."""
+    return bool(value["choices"][0]["message"]["content"].strip())
+
+
+def has_vector(value: Any) -> bool:
+    """Whether an answer has a vector."""
+    return len(value["data"][0]["embedding"]) > 0
+
+
+def is_ready(value: Any) -> bool:
+    """Whether a graph says that it is ready; what it takes is known to its callers alone."""
+    return value["ready"] is True
 
 
 def ask(parameters: dict[str, Any], name: str) -> str:
-    """Ask one served name; what is wrong with its answer."""
-    body = {
-        "model": name,
-        "messages": [{"role": "user", "content": parameters["prompt"]}],
-        "max_tokens": parameters["max_tokens"],
-    }
+    """Ask one served name what its kind of engine answers; what is wrong with its answer."""
+    try:
+        kind = kind_of(parameters, name)
+        if kind == "embedding":
+            # A token that every vocabulary has: its own may not read text.
+            status, body = send(parameters, f"/{name}/v1/embeddings",
+                                {"model": name, "input": [1]})  # fmt: skip
+            return problem(status, body, has_vector, "an answer without a vector")
+        if kind == "onnx_graph":
+            status, body = send(parameters, f"/v2/models/{name}/ready", None)
+            return problem(status, body, is_ready, "a graph that is not ready")
+        question = {
+            "model": name,
+            "messages": [{"role": "user", "content": parameters["prompt"]}],
+            "max_tokens": parameters["max_tokens"],
+        }
+        status, body = send(parameters, f"/{name}/v1/chat/completions", question)
+        return problem(status, body, has_text, "an answer without text")
+    except OSError as error:
+        return f"no answer: {error}"
+
+
+def kind_of(parameters: dict[str, Any], name: str) -> str:
+    """The kind of the engine that answers; text generation where it does not say."""
+    status, body = send(parameters, f"/{name}/v1/models", None)
+    try:
+        return str(json.loads(body)["data"][0]["kind"]) if status == 200 else TEXT  # noqa: PLR2004
+    except (ValueError, LookupError, TypeError):
+        return TEXT
+
+
+def send(parameters: dict[str, Any], path: str, body: object) -> tuple[int, str]:
+    """Send one request with the tenant's key; status and body of the answer.
+
+    Raises:
+        OSError: there is none.
+    """
     try:
         answer = open_url(
-            f"{parameters['url']}/{name}/v1/chat/completions",
-            data=json.dumps(body).encode(),
+            f"{parameters['url']}{path}",
+            data=None if body is None else json.dumps(body).encode(),
             headers={
                 "Authorization": f"Bearer {parameters['key']}",
                 "Content-Type": "application/json",
             },
-            method="POST",
+            method="GET" if body is None else "POST",
             timeout=parameters["timeout_s"],
             use_proxy=False,
         )
-        return problem(answer.code, answer.read().decode("utf-8", "replace"))
+        return answer.code, answer.read().decode("utf-8", "replace")
     except HTTPError as error:
-        return problem(error.code, error.read().decode("utf-8", "replace"))
-    except OSError as error:
-        return f"no answer: {error}"
+        return error.code, error.read().decode("utf-8", "replace")
 
 
 def drained(parameters: dict[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from engines import manifest
+from engines.quality import Gate
 from landfall.errors import GateFailed
 from tests.engines.contained.conftest import DIGEST, TEXT, Making, Site
 from tests.engines.test_store_faults import in_child
@@ -34,7 +35,7 @@ def test_an_engine_is_compared_with_the_unquantised_model(site: Site, planned: M
     site.build(made)
     about = manifest.check(site.out).predicate
     assert about.passed
-    assert about.quality is not None
+    assert isinstance(about.quality, Gate)
     assert (about.quality.metric, about.quality.ratio) == ("next_word", 1.0)
     found = outcomes(site.out)
     assert found["quality"].figures["engine"] == 1.0
@@ -83,7 +84,7 @@ def test_a_smaller_cache_is_compared_by_perplexity(site: Site, planned: Making) 
     made = planned(text=TEXT, **VLLM, precision="bf16", kv_cache="fp8")
     site.build(made)
     about = manifest.check(site.out).predicate
-    assert about.quality is not None
+    assert isinstance(about.quality, Gate)
     assert (about.quality.metric, about.quality.ratio) == ("perplexity", 1.0)
     assert site.tools == ["vllm", "vllm"]
 

@@ -91,6 +91,30 @@ CASES = {
 }
 
 
+WHOLE = Seen(kind="embedding", requests=200, answers=200, answer_p95=0.05, probes=8, quality=1.0)
+WORSE = {
+    "errors": ({"failed": 40}, "errors: 40 of 200 requests failed"),
+    "slow": ({"answer_p95": 0.2}, "answer: p95 is 200 ms, the bound is 125 ms"),
+    "other vectors": ({"quality": 0.7}, "quality: answers to 8 probes are 0.70"),
+}
+
+
+@pytest.mark.parametrize(("worse", "reason"), WORSE.values(), ids=WORSE)
+def test_answers_that_come_whole(worse: dict[str, float], reason: str) -> None:
+    canary = replace(WHOLE, **worse)  # type: ignore[arg-type]
+    [found] = decide(proven=WHOLE, canary=canary, bounds=BOUNDS).reasons
+    assert found.startswith(reason)
+    assert decide(proven=WHOLE, canary=WHOLE, bounds=BOUNDS).waiting == ()
+
+
+def test_what_cannot_be_sampled_is_not_waited_for() -> None:
+    without = replace(WHOLE, probes=0, quality=0.0)
+    assert decide(proven=without, canary=without, bounds=BOUNDS).waiting == ()
+    few_ = replace(without, answers=3)
+    [waits] = decide(proven=without, canary=few_, bounds=BOUNDS).waiting
+    assert waits == "answer: 200 and 3 were measured, 20 of each are needed"
+
+
 @pytest.mark.parametrize(("worse", "reason"), CASES.values(), ids=CASES)
 def test_the_reason_has_the_figures(worse: dict[str, float], reason: str) -> None:
     canary = replace(GOOD, **worse)  # type: ignore[arg-type]

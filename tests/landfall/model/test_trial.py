@@ -49,6 +49,18 @@ def test_a_wrong_probe_is_told_with_its_place(dev: Environment) -> None:
     assert [each.path for each in caught.value.problems] == ["0.expected", "1.prompt"]
 
 
+def test_what_is_compared_with_the_proven_engine_expects_nothing(dev: Environment) -> None:
+    for folder in (trial.PROBES, trial.SPECS):
+        (dev.root / folder).mkdir(parents=True)
+    (dev.root / trial.SPECS / "words.yaml").write_text("{name: words, kind: embedding}\n")
+    path = dev.root / trial.PROBES / "words.yaml"
+    path.write_text("- {prompt: A text}\n")
+    assert trial.probes(dev, "words") == (trial.Probe(prompt="A text"),)
+    path.write_text("- {prompt: A text, expected: x}\n")
+    with pytest.raises(InvalidInput, match=r"0\.expected: unknown key"):
+        trial.probes(dev, "words")
+
+
 def test_the_probes_of_the_checkout_are_enough_to_judge_by() -> None:
     from engines.judge.config import Limits
 
