@@ -15,6 +15,7 @@ from landfall.cli.main import app
 from landfall.errors import InvalidInput, LandfallError, Refused
 from landfall.model.change import Kind
 from landfall.model.environment import ROOT, Environment, find
+from tests.engines import tiny
 
 RUN = CliRunner()
 ASSISTANT = "examples/engines/assistant.yaml"
@@ -128,26 +129,12 @@ def test_a_model_that_is_nowhere_is_told(prod: Environment) -> None:
         models.find(prod, wanted.model_copy(update={"model": model}), registry=no_registry)
 
 
-def test_a_bare_graph_is_planned_but_not_built(prod: Environment) -> None:
-    path = prod.root / "models" / "ranker" / "model.onnx"
-    path.parent.mkdir(parents=True)
-    path.write_bytes(b"\x08\x0b" + b"\0" * 50)
-    (prod.root / "engines/specs/ranker.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "name": "ranker",
-                "kind": "onnx_graph",
-                "model": {"onnx": "models/ranker/model.onnx", "classification": "internal"},
-                "precision": "float32",
-                "classification": "internal",
-                "limits": {"max_batch": 8, "max_sequence": 1},
-            }
-        )
-    )
-    [planned] = engine.plan_all(prod, engine.find(prod, "ranker"), registry=no_registry)
-    assert [step.settings["file"] for step in planned.plan.steps] == ["model.onnx"]
-    with pytest.raises(Refused, match="no gate measures yet"):
-        engine.ensure(prod, planned, on_host=False, on_progress=lambda _: None)
+def test_a_bare_graph_is_called_as_its_folder(prod: Environment) -> None:
+    tiny.graph(prod.root / "models" / "tiny-graph")
+    (prod.root / "engines/specs/ranker.yaml").write_text(yaml.safe_dump(tiny.GRAPH))
+    [planned] = engine.plan_all(prod, engine.find(prod, "tiny-graph"), registry=no_registry)
+    assert [step.action for step in planned.plan.steps] == ["quantise"]
+    assert (planned.plan.source.name, planned.model.name) == ("tiny-graph", "tiny-graph")
 
 
 def test_a_build_of_a_plan_that_is_not_whole_is_refused(prod: Environment) -> None:
