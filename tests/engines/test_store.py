@@ -49,7 +49,7 @@ def test_a_killed_put_leaves_no_entry(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("engines.store._flush", die)
+    monkeypatch.setattr("landfall.files.flush", die)
     monkeypatch.setattr("engines.store.shutil.rmtree", lambda *_, **__: None)
     with pytest.raises(KeyboardInterrupt):
         store.put(signed.engine, signed.signature)
