@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NoReturn
 
 from engines import catalog
@@ -96,7 +96,7 @@ def answer(question: Question, recipe: Callable[[Asked], Recipe]) -> Answer:
     steps = tuple(_step(each) for each in found.build)
     return Answer(
         steps=steps,
-        serve=_step(found.serve),
+        serve=_step(found.serve, found.api),
         files=found.files,
         notes=(*found.notes, *_calibration(steps)),
         expected_bytes=weight_bytes(wanted.fit),
@@ -139,9 +139,10 @@ def _calibration(steps: Iterable[Step]) -> Iterator[str]:
         )
 
 
-def _step(command: Command) -> Step:
+def _step(command: Command, settings: Mapping[str, str] | None = None) -> Step:
     return Step(
         action=command.tool,
+        settings=settings or {},
         argv=command.argv,
         environment=command.environment,
         why=command.why,

@@ -19,6 +19,7 @@ from pydantic import Field
 from engines import digest
 from engines.facts import Facts
 from engines.limits import Parallelism
+from engines.planned import PlannedStep
 from landfall.errors import IntegrityError, InvalidInput
 from landfall.model.classification import Classification
 from landfall.model.parsing import Written, parse
@@ -106,6 +107,10 @@ class Predicate(Written):
         builder: which program built it.
         built_by: the identity that ran it, such as a host's name; empty where it is not recorded.
         approver: who approved that it is signed; empty where nobody did.
+        serve: the command that answers requests in the container, as the plan had it; None where
+            Landfall's own server does. Its path /work is the engine's folder; /model, /draft and
+            /adapters are the folders of these names in it. Its settings say where it tells how
+            it is.
         gates: every gate that the spec asked for, also those that did not run.
         quality: None where no quality was measured.
         speed: None where no speed was measured.
@@ -135,6 +140,7 @@ class Predicate(Written):
     gates: tuple[Outcome, ...] = ()
     built_by: str = ""
     approver: str = ""
+    serve: PlannedStep | None = None
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:

@@ -25,6 +25,8 @@ NAME = "vllm"
 QUIET = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
 """It reports its use and looks models up unless it is told not to (envs.py)."""
 
+API = {"health": "/health", "metrics": "/metrics", "generated": "vllm:generation_tokens_total"}
+
 
 def recipe(asked: Asked) -> Recipe:
     """The command.
@@ -58,7 +60,7 @@ def recipe(asked: Asked) -> Recipe:
     notes = () if fit.weights == "bf16" or asked.ready else (ready,)
     settings = f"{GENERATION}/generation_config.json"
     files = {settings: json.dumps(asked.generation, indent=2)} if asked.generation else {}
-    return Recipe(build=(), serve=serve, files=files, notes=notes)
+    return Recipe(build=(), serve=serve, files=files, notes=notes, api=API)
 
 
 def _beside(asked: Asked) -> Iterator[str]:
