@@ -1,7 +1,7 @@
 """`python -m engines.supervise`: what the unit of an engine in a container runs on its host.
 
-`check` before every start, `run` as the main process, `ended` after it. Ends with 0 after SIGTERM
-or SIGINT, 1 where the engine is refused, fails or hangs, 2 for a wrong command line.
+`run` as the main process, `ended` after it; `engines.supervise.check` before every start. Ends with
+0 after SIGTERM or SIGINT, 1 where the engine fails or hangs, 2 for a wrong command line.
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines import facts
-from engines.serve.load import verify
 from engines.serve.notify import PING, notify
-from engines.supervise import check, pause, probe
+from engines.supervise import pause, probe
 from engines.supervise.child import Child
 from engines.supervise.watch import Patience, Watch
 from landfall.errors import LandfallError
@@ -38,18 +36,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LandfallError as error:
         _say(str(error))
         return error.exit_code
-
-
-def _check(arguments: argparse.Namespace, _: Sequence[str]) -> int:
-    seconds = pause.pause_s(pause.failures(arguments.failures), time.time())
-    if seconds:
-        _say(f"it failed before; the next start is in {seconds:.0f} s")
-        time.sleep(seconds)
-    engine = verify(
-        arguments.engine, signature=arguments.signature, public_key=arguments.public_key
-    )
-    check.check(engine.about, facts.read(), arguments.gpus)
-    return 0
 
 
 def _ended(arguments: argparse.Namespace, _: Sequence[str]) -> int:
@@ -127,13 +113,6 @@ def _say(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engines.supervise", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    check_ = commands.add_parser("check", help="whether it may be started here")
-    check_.add_argument("--engine", type=Path, required=True, help="the engine's folder")
-    check_.add_argument("--signature", type=Path, required=True)
-    check_.add_argument("--public-key", type=Path, required=True)
-    check_.add_argument("--gpus", type=_numbers, required=True, help="that it is given, as 0,1")
-    check_.add_argument("--failures", type=Path, required=True, help="where failures are counted")
-    check_.set_defaults(run=_check)
     run_ = commands.add_parser("run", help="run the container that -- is followed by")
     run_.add_argument("--container", required=True, help="its name")
     run_.add_argument("--port", type=int, required=True, help="of loopback")
@@ -151,12 +130,6 @@ def _parser() -> argparse.ArgumentParser:
     ended_.add_argument("--failures", type=Path, required=True)
     ended_.set_defaults(run=_ended)
     return parser
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    if not all(each.isdigit() for each in text.split(",")):
-        raise argparse.ArgumentTypeError(f"must be numbers with commas between them, not {text!r}")
-    return tuple(int(each) for each in text.split(","))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from engines.supervise import check
 from engines.supervise.__main__ import _parser
 from landfall import process, render
 from landfall.model import contained
@@ -114,18 +115,18 @@ def test_the_command_is_the_plan_s_own_but_for_the_port(case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_its_program_understands_every_line(case: str) -> None:
+def test_its_programs_understand_every_line(case: str) -> None:
     text = render.render(TEMPLATE, values(case))
-    for word, verb in (("ExecStartPre", "check"), ("ExecStart", "run"), ("ExecStopPost", "ended")):
-        [words] = [shlex.split(each) for each in lines(text, word) if "engines.supervise" in each]
-        own = words[words.index("engines.supervise") + 1 :]
-        own = own[: own.index("--")] if "--" in own else own
-        assert own[0] == verb
-        asked = _parser().parse_args(own)
+    [before] = [shlex.split(line) for line in lines(text, "ExecStartPre")]
+    given = check.parser().parse_args(before[before.index("engines.supervise.check") + 1 :])
+    assert list(given.gpus) == values(case)["serving_engine"]["gpus"]
     [run] = lines(text, "ExecStart")
-    own = shlex.split(run.partition("engines.supervise")[2])
-    asked = _parser().parse_args(own[: own.index("--")])
+    words = shlex.split(run.partition("engines.supervise")[2])
+    asked = _parser().parse_args(words[: words.index("--")])
     assert (asked.port, asked.health) == (20001, "/health")
+    [ended] = [line for line in lines(text, "ExecStopPost") if "engines.supervise" in line]
+    counted = _parser().parse_args(shlex.split(ended.partition("engines.supervise")[2]))
+    assert counted.failures == given.failures
 
 
 def test_it_is_bound_to_where_its_gpus_are() -> None:

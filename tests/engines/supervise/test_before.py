@@ -9,8 +9,7 @@ import pytest
 
 from engines import facts, sign
 from engines.facts import Facts
-from engines.supervise import __main__ as supervise
-from engines.supervise import pause
+from engines.supervise import check, pause
 from tests.engines import stored
 from tests.engines.test_preflight import ENGINE, HOST
 
@@ -24,7 +23,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     engine = stored.engine(folder, **ENGINE)
     private, public = sign.generate_keys(folder / "keys")
     sign.sign(engine, folder / "engine.sig", private)
-    words = ["check", "--engine", str(engine), "--signature", str(folder / "engine.sig")]
+    words = ["--engine", str(engine), "--signature", str(folder / "engine.sig")]
     return [*words, "--public-key", str(public)]
 
 
@@ -34,7 +33,7 @@ def on_a_host_with_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def started(words: list[str], tmp_path: Path, gpus: str = "0") -> int:
-    return supervise.main([*words, "--gpus", gpus, "--failures", str(tmp_path / "failures")])
+    return check.main([*words, "--gpus", gpus, "--failures", str(tmp_path / "failures")])
 
 
 def test_what_was_signed_and_fits_may_start(signed: list[str], tmp_path: Path) -> None:
@@ -63,7 +62,7 @@ def test_a_host_without_gpus_is_refused(
 def test_a_changed_byte_is_refused(
     signed: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = Path(signed[2]) / "model.onnx"
+    path = Path(signed[1]) / "model.onnx"
     content = path.read_bytes()
     path.write_bytes(content[:-1] + b"x")
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from engines.supervise import pause
+from engines.supervise import check, pause
 from engines.supervise.__main__ import main
 from landfall import process
 from landfall.model.environment import ROOT
@@ -155,6 +155,6 @@ def test_only_failures_are_counted(
 
 def test_gpus_are_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["check", "--gpus", "all"])
+        check.main(["--gpus", "all"])
     assert caught.value.code == 2
     assert "numbers with commas" in capsys.readouterr().err
