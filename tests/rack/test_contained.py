@@ -40,6 +40,9 @@ MIRROR = f"{SERVICES_ADDRESS}:{PORT}"
 FOLDER = "/var/lib/landfall/engines"
 UNIT = f"landfall-engine-{KEY[:12]}.service"
 NAME = f"landfall-container-{KEY[:12]}"
+LOG = "/var/log/engine.log"
+SAYS = f"[Service]\nStandardOutput=append:{LOG}\nStandardError=append:{LOG}\n"
+"""A server that was restored from a snapshot keeps no journal."""
 SERVE = """#!/bin/sh
 while [ "$1" != --port ]; do shift; done
 trap 'echo told to end; kill $child; exit 0' TERM
@@ -98,15 +101,10 @@ class Served:
         return self.ctl("show", "--value", f"--property={name}", UNIT).strip()
 
     def said(self, text: str) -> bool:
-        return text in self.guest.run(f"journalctl --no-pager --output=cat --unit={UNIT}")
+        return text in self.guest.run(f"cat {LOG}")
 
     def pid(self) -> str:
         return self.guest.run("pgrep -o -f 'nc -ll'").strip()
-
-    def wait(self, state: str) -> bool:
-        return process.wait_until(
-            lambda: self.shows("ActiveState") == state, timeout_s=300, interval_s=3
-        )
 
 
 def unit(engine: dict[str, Any], listed: str) -> str:
@@ -135,6 +133,7 @@ def lay_out(guest: Guest, tree: Path, engine: dict[str, Any], ca: Path) -> None:
     }
     written |= {
         f"etc/systemd/system/{UNIT}": unit(engine, listed),
+        f"etc/systemd/system/{UNIT}.d/log.conf": SAYS,
         "etc/cdi/nvidia.json": json.dumps(DEVICES),
         "opt/landfall/env-0/bin/python": PYTHON,
         f"{FOLDER[1:]}/{KEY}/model/config.json": "{}",
