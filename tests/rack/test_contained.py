@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 import yaml
 
@@ -29,6 +28,7 @@ from rehearsal.virtual.hardware import server
 from rehearsal.virtual.machine import SERVICES_ADDRESS
 from rehearsal.virtual.rack import VirtualRack
 from tests.playbooks import registry as registries
+from tests.playbooks import supervised
 from tests.playbooks.loading import plugin
 from tests.rack.conftest import Boot
 from tests.templates.test_contained import KEY, TEMPLATE, engine
@@ -67,13 +67,6 @@ case $path in
 esac
 printf 'HTTP/1.1 200 OK\\r\\nContent-Length: %s\\r\\n\\r\\n%s' "${#text}" "$text"
 """
-PYTHON = """#!/bin/sh
-if [ "$2" = engines.supervise.check ]; then
-    [ -e /srv/refuse ] && echo "engines.supervise: not what was signed" >&2 && exit 1
-    exit 0
-fi
-PYTHONPATH=/opt/landfall/lib exec /usr/bin/python3 "$@"
-"""
 DEVICES = {
     "cdiVersion": "0.5.0",
     "kind": "nvidia.com/gpu",
@@ -81,10 +74,6 @@ DEVICES = {
 }
 GPUS = [{"model": "NVIDIA L40S", "count": 1, "numa_nodes": [0]}]
 FILES = ("containers.conf", "policy.json", "registries.conf", "storage.conf")
-MODULES = (
-    *("engines/supervise", "engines/serve/notify.py"),
-    *("landfall/process.py", "landfall/errors.py", "landfall/files.py"),
-)
 
 
 @dataclass
@@ -116,7 +105,7 @@ def unit(engine: dict[str, Any], listed: str) -> str:
     patience = {"serving_probe_every_s": 5, "serving_hung_after_s": 30, "serving_drain_s": 20}
     given = {
         "serving_engine": module.processors(placed, listed),
-        "serving_python": "/opt/landfall/env-0/bin/python",
+        "serving_python": f"/{supervised.PYTHON}",
         "serving_container_memory_max": "512M",
     }
     return render.render(TEMPLATE, {**defaults, **patience, **given})
@@ -135,23 +124,13 @@ def lay_out(guest: Guest, tree: Path, engine: dict[str, Any], ca: Path) -> None:
         f"etc/systemd/system/{UNIT}": unit(engine, listed),
         f"etc/systemd/system/{UNIT}.d/log.conf": SAYS,
         "etc/cdi/nvidia.json": json.dumps(DEVICES),
-        "opt/landfall/env-0/bin/python": PYTHON,
         f"{FOLDER[1:]}/{KEY}/model/config.json": "{}",
-        "opt/landfall/lib/engines/__init__.py": "",
-        "opt/landfall/lib/engines/serve/__init__.py": "",
-        "opt/landfall/lib/landfall/__init__.py": "",
     }
     for name, text in written.items():
         path = tree / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
-    (tree / "opt/landfall/env-0/bin/python").chmod(0o755)
-    library = tree / "opt/landfall/lib"
-    shutil.copytree(Path(psutil.__file__).parent, library / "psutil", symlinks=True)
-    for name in MODULES:
-        source = ROOT / name
-        copy = shutil.copytree if source.is_dir() else shutil.copy
-        copy(source, library / name)
+    supervised.lay_out(tree)
     certificates = tree / "etc/containers/certs.d" / MIRROR
     certificates.mkdir(parents=True)
     shutil.copy(ca, certificates / "ca.crt")

@@ -24,6 +24,8 @@ def main() -> int:
         os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
         return 0
     how = json.loads(os.environ.get("PODMAN_BEHAVES", "{}"))
+    if verb != "run":
+        return 0
     if "NOTIFY_SOCKET" in os.environ:
         print("it could speak to systemd itself", file=sys.stderr)
     if "ends" in how:
