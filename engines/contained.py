@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NoReturn
 
@@ -104,7 +104,7 @@ def answer(question: Question, recipe: Callable[[Asked], Recipe]) -> Answer:
     plain = _plain(wanted, recipe)
     return Answer(
         steps=steps,
-        serve=_step(found.serve),
+        serve=_step(found.serve, found.api),
         files=found.files,
         reference=_step(plain.serve) if plain else None,
         reference_files=plain.files if plain else {},
@@ -176,9 +176,10 @@ def _unmeasured(question: Question, plain: Recipe | None) -> Iterator[str]:
         )
 
 
-def _step(command: Command) -> Step:
+def _step(command: Command, settings: Mapping[str, str] | None = None) -> Step:
     return Step(
         action=command.tool,
+        settings=settings or {},
         argv=command.argv,
         environment=command.environment,
         why=command.why,

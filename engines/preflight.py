@@ -73,7 +73,7 @@ def _processor(about: Predicate, here: Facts) -> Iterator[Problem]:
 
 def _gpus(about: Predicate, here: Facts, size: int) -> Iterator[Problem]:
     built_on = about.host.devices[0] if about.host.devices else None
-    fitting = [name for name in here.gpus if _same(name, about.target, built_on)]
+    fitting = [name for name in here.gpus if same(name, about.target, built_on)]
     count = about.parallelism.gpus
     if not fitting:
         message = f"built for {about.target}; this host has {', '.join(here.gpus) or 'none'}"
@@ -82,7 +82,7 @@ def _gpus(about: Predicate, here: Facts, size: int) -> Iterator[Problem]:
     if len(fitting) < count:
         message = f"needs {count} of {about.target}; this host has {len(fitting)}"
         yield Problem(path="gpu", message=message)
-    devices = [each for each in here.devices if _same(each.name, about.target, built_on)]
+    devices = [each for each in here.devices if same(each.name, about.target, built_on)]
     if built_on is not None:
         yield from _device(built_on, devices[0] if devices else Device(name=fitting[0]))
     memory = min((each.memory_mib for each in devices if each.memory_mib), default=0)
@@ -104,7 +104,7 @@ def _device(built_on: Device, found: Device) -> Iterator[Problem]:
         yield Problem(path="gpu memory", message=message)
 
 
-def _same(name: str, target: str, built_on: Device | None) -> bool:
+def same(name: str, target: str, built_on: Device | None) -> bool:
     """Whether a GPU is of the model that an engine is for, by the names that drivers give."""
     return name == built_on.name if built_on else name in (target, f"NVIDIA {target}")
 

@@ -89,12 +89,18 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """Steps of a build in order, what serves, and the files that it reads."""
+    """Steps of a build in order, what serves, and the files that it reads.
+
+    `api` says where what serves tells how it is: `health`, a path that answers 200 while it is;
+    `metrics`, a path for Prometheus; `generated`, the counter there of tokens that were made. What
+    the tool does not have is left out.
+    """
 
     build: tuple[Command, ...]
     serve: Command
     files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    api: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shown(self) -> str:

@@ -35,6 +35,12 @@ DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 NEW_SERVE = "1.3.0"
 """Since then: names of the served model, and telemetry that is on unless it is turned off."""
 
+HEALTH = {"health": "/health"}
+"""It can say 200 while generation hangs (serve/openai_server.py): a token is asked for, too."""
+
+METRICS = {"metrics": "/prometheus/metrics"}
+"""Only with `return_perf_metrics`; its /metrics is JSON, and forgets what was read."""
+
 WEIGHT_ONLY = {"int8": "int8", "int4": "int4"}
 """Recipes that convert_checkpoint.py does by itself, without data."""
 
@@ -185,7 +191,7 @@ def _engine(asked: Asked) -> Recipe:
         why="Serve it.",
     )
     notes = (f"mode engine: {catalog.end(NAME, 'engine')}. Offered first is mode pytorch.",)
-    return Recipe(build=(_checkpoint(asked), build), serve=serve, notes=notes)
+    return Recipe(build=(_checkpoint(asked), build), serve=serve, notes=notes, api=HEALTH)
 
 
 def _checkpoint(asked: Asked) -> Command:
@@ -272,7 +278,8 @@ def _pytorch(asked: Asked) -> Recipe:
     if made and new:
         notes = (*notes, f"what ModelOpt's script exports is mounted at {CHECKPOINT}.")
     content = _written(json.dumps(configuration(asked)))
-    return Recipe(build=made, serve=serve, files={CONFIGURATION: content}, notes=notes)
+    files = {CONFIGURATION: content}
+    return Recipe(build=made, serve=serve, files=files, notes=notes, api=HEALTH | METRICS)
 
 
 def _modelopt(asked: Asked, *, new: bool) -> Iterator[Command]:

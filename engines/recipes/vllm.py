@@ -28,6 +28,8 @@ QUIET = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "HF_HUB_OFFLINE":
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What `--max-lora-rank` takes (MaxLoRARanks in vllm/config/lora.py); an adapter may have less."""
 
+API = {"health": "/health", "metrics": "/metrics", "generated": "vllm:generation_tokens_total"}
+
 
 def recipe(asked: Asked) -> Recipe:
     """The command.
@@ -61,7 +63,7 @@ def recipe(asked: Asked) -> Recipe:
     notes = () if fit.weights == "bf16" or asked.ready else (ready,)
     settings = f"{GENERATION}/generation_config.json"
     files = {settings: json.dumps(asked.generation, indent=2)} if asked.generation else {}
-    return Recipe(build=(), serve=serve, files=files, notes=notes)
+    return Recipe(build=(), serve=serve, files=files, notes=notes, api=API)
 
 
 def _beside(asked: Asked) -> Iterator[str]:

@@ -23,6 +23,7 @@ def refusals(
     registry: str,
     subnet: str,
     ranges: Mapping[str, str],
+    images: Sequence[Mapping[str, Any]] = (),
 ) -> list[str]:
     """What of a host's containers and their network cannot be, in words.
 
@@ -31,9 +32,10 @@ def refusals(
         registry: host:port of the site's mirror.
         subnet: that containers with a network of their own get.
         ranges: the site's networks, by name.
+        images: that are fetched for others.
     """
     found = []
-    if containers and not registry:
+    if (containers or images) and not registry:
         found.append(
             "runtime_registry: required where containers run; images come from nowhere else"
         )
@@ -46,20 +48,15 @@ def refusals(
     found += [f"runtime_containers: {name} appears twice" for name in twice]
     for index, container in enumerate(containers):
         found += [f"runtime_containers.{index}.{each}" for each in _refusals(container)]
+    for index, image in enumerate(images):
+        found += [f"runtime_images.{index}.{each}" for each in _of_image(image)]
     return found
 
 
 def _refusals(container: Mapping[str, Any]) -> Iterator[str]:
     if not NAME.match(container["name"]):
         yield f"name: {container['name']!r}; lower-case letters, digits and dashes"
-    if not IMAGE.match(container["image"]):
-        yield (
-            f"image: {container['image']!r}; the path in the site's registry alone, without "
-            "registry and without tag: a tag can be moved, a digest cannot"
-        )
-    for field in ("digest", "previous"):
-        if container.get(field) and not DIGEST.match(container[field]):
-            yield f"{field}: {container[field]!r}; sha256: and 64 hexadecimal digits"
+    yield from _of_image(container)
     for device in container.get("devices") or ():
         if not DEVICE.match(device):
             yield f"devices: {device!r}; a CDI name such as nvidia.com/gpu=0"
@@ -68,6 +65,18 @@ def _refusals(container: Mapping[str, Any]) -> Iterator[str]:
             yield f"mounts: {mount['source']} at {mount['target']}; both paths begin with /"
         if set(mount["source"] + mount["target"]) & set(",:"):
             yield f"mounts: {mount['source']} at {mount['target']}; no comma or colon in a path"
+
+
+def _of_image(image: Mapping[str, Any]) -> Iterator[str]:
+    if not IMAGE.match(image["image"]):
+        yield (
+            f"image: {image['image']!r}; the path in the site's registry alone, without "
+            "registry and without tag: a tag can be moved, a digest cannot"
+        )
+    for field in ("digest", "previous"):
+        value = image.get(field)
+        if (value or field == "digest") and not DIGEST.match(value or ""):
+            yield f"{field}: {value!r}; sha256: and 64 hexadecimal digits"
 
 
 def reference(container: Mapping[str, Any], registry: str, field: str = "digest") -> str:
@@ -85,11 +94,15 @@ def arguments(container: Mapping[str, Any], registry: str) -> list[str]:
     environment = container.get("environment") or {}
     return [
         *("/usr/bin/podman", "run", "--rm", "--replace", f"--name={PREFIX}{container['name']}"),
-        *("--pull=never", "--sdnotify=conmon", f"--cgroups={container.get('cgroups') or 'split'}"),
-        "--log-driver=passthrough",
+        *("--pull=never", f"--sdnotify={container.get('notify') or 'conmon'}"),
+        *(f"--cgroups={container.get('cgroups') or 'split'}", "--log-driver=passthrough"),
+        "--http-proxy=false",  # or the host's own proxies would be handed in
         *("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges"),
-        *("--tmpfs=/tmp:rw,size=1g,mode=1777", f"--network={container.get('network') or 'none'}"),
+        f"--tmpfs=/tmp:rw,{container.get('scratch') or 'size=1g'},mode=1777",
+        f"--network={container.get('network') or 'none'}",
         f"--shm-size={container.get('shared_memory') or '64m'}",
+        *(f"--ulimit={name}={each}" for name, each in (container.get("ulimits") or {}).items()),
+        *([f"--entrypoint={container['entrypoint']}"] if container.get("entrypoint") else []),
         *([f"--user={container['user']}"] if container.get("user") else []),
         *(f"--device={device}" for device in container.get("devices") or ()),
         *mounts,

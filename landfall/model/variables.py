@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, PositiveInt
 
 from landfall.errors import InvalidInput, Problem
-from landfall.model import fleet
+from landfall.model import contained, fleet
 from landfall.model import release as releases
 from landfall.model import site as sites
 from landfall.model.classification import Classification
@@ -47,12 +47,23 @@ class Limits(BaseModel):
 
 
 class Built(BaseModel):
-    """What of an engine's manifest matters here. `slots`: requests answered at a time."""
+    """What of an engine's manifest matters here.
+
+    Attributes:
+        slots: requests answered at a time.
+        container: the image that serves it, by digest; empty where Landfall's own server does.
+        serve: what runs in it; None in manifests that do not say.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     classification: Classification
     slots: PositiveInt
+    container: str = ""
+    target: str = ""
+    parallelism: contained.Parallelism = contained.Parallelism()
+    serve: contained.Command | None = None
+    host: contained.Builder = contained.Builder()
 
 
 def compute(environment: Environment) -> dict[str, object]:
@@ -199,7 +210,18 @@ def _engine(environment: Environment, name: str, share: Share, limits: Limits) -
         "share": share.share,
         "slots": built.slots if built else 1,  # not in this store, so that nothing can be copied
         **limits.model_dump(),
+        **({"contained": _contained(built)} if built and built.container else {}),
     }
+
+
+def _contained(built: Built) -> dict[str, object]:
+    return contained.of_manifest(
+        container=built.container,
+        target=built.target,
+        parallelism=built.parallelism,
+        serve=built.serve,
+        host=built.host,
+    )
 
 
 def _built(environment: Environment, key: str) -> Built | None:

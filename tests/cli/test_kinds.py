@@ -29,9 +29,9 @@ def built(environment: Environment, name: str, **more: Any) -> str:
     )
     planned = engine.plan(environment, name, tracking_uri="")
     for wanted in (True, False):  # the second time it is there already
-        key, new = engine.ensure(environment, planned, on_host=False, on_progress=lambda _: None)
-        assert new == wanted
-    return key
+        made = engine.ensure(environment, planned, on_host=False, on_progress=lambda _: None)
+        assert made.built == wanted
+    return made.key
 
 
 @pytest.mark.parametrize("name", MAKE)

@@ -47,7 +47,7 @@ class Log:
         with self.path.open("a") as stream:
             stream.write("\n".join(lines) + end)
 
-    def run(self, ask: Callable[[int], str | None] = lambda _: None) -> dict[str, float]:
+    def run(self, ask: Callable[[int, str], str | None] = lambda *_: None) -> dict[str, float]:
         program.run(self.config, ask)
         text = (self.folder / "landfall-gateway.prom").read_text()
         shown = [row.rsplit(" ", 1) for row in text.splitlines() if not row.startswith("#")]
@@ -122,8 +122,11 @@ def test_any_route_is_a_valid_label(route: str) -> None:
 
 def test_engines_are_passed_on_with_their_key_and_forgotten_when_they_go(log: Log) -> None:
     said = '# HELP landfall_tokens_total T.\nlandfall_tokens_total{kind="in"} 3\nplain 1.5\n'
-    log.config["engines"] = [{"key": "a" * 64, "port": 1}, {"key": "b" * 64, "port": 2}]
-    shown = log.run(lambda port: said if port == 1 else None)
+    log.config["engines"] = [
+        {"key": "a" * 64, "port": 1, "path": "/prometheus/metrics"},
+        {"key": "b" * 64, "port": 2},
+    ]
+    shown = log.run(lambda port, path: said if path == "/prometheus/metrics" else None)
     assert shown['landfall_engine_up{engine="aaaaaaaaaaaa"}'] == 1
     assert shown['landfall_engine_up{engine="bbbbbbbbbbbb"}'] == 0
     path = log.folder / "landfall-engine-aaaaaaaaaaaa.prom"

@@ -13,6 +13,7 @@ import pytest
 from engines.serve.__main__ import _parser
 from landfall import process, render
 from landfall.model.environment import ROOT
+from tests.templates import test_contained as contained
 from tests.templates.gateway_under_test import VALUES
 
 ENGINE: dict[str, Any] = {
@@ -36,6 +37,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "serving_ready_timeout_s": 90,
         "serving_drain_s": 30,
     },
+    contained.TEMPLATE: contained.values("vllm"),
     "systemd/landfall-gateway-keys.service.j2": {
         "__gateway_credential": "/etc/credstore.encrypted/landfall-gateway-keys",
         "gateway_keys_file": VALUES["gateway_keys_file"],

@@ -49,7 +49,10 @@ RUNTIME: dict[str, Any] = {
 }
 METRICS: dict[str, Any] = {
     "metrics_listen": "10.64.0.11:9100",
-    "metrics_engines": [{"key": "1" * 64, "port": 20001}, {"key": "2" * 64, "port": 20002}],
+    "metrics_engines": [
+        {"key": "1" * 64, "port": 20001, "path": "/metrics"},
+        {"key": "2" * 64, "port": 20002, "path": "/prometheus/metrics"},
+    ],
     "metrics_gateway_log": "/var/log/nginx/landfall.json",
     "metrics_every_s": 15,
     "metrics_server_listen": "10.64.0.11:9090",

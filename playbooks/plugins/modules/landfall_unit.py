@@ -91,6 +91,9 @@ FILES = (GATEWAY, GATEWAY_UNIT, f"{SERVICES}/landfall-gateway-keys.service", ENG
 LINKS = ("/opt/landfall/current",)
 KEY = re.compile(r"--engine \S*/([0-9a-f]{64})\b")
 IMAGE = re.compile(r"\S+@sha256:[0-9a-f]{64}")
+GPUS = re.compile(r"^GPUs=", re.MULTILINE)
+"""In the unit of an engine that holds GPUs."""
+
 REBOOT = "/run/reboot-required"
 DRIVER = "/sys/module/nvidia/version"
 FIRMWARE = "/sys/class/dmi/id/bios_version"
@@ -248,8 +251,15 @@ def _install(module: AnsibleModule, versions: dict[str, str]) -> None:
 def _switch(
     module: AnsibleModule, unit: dict[str, Any], *, surplus: list[str], written: set[str]
 ) -> None:
-    """Start what belongs to the unit, send requests there, then stop and remove what does not."""
+    """Start what belongs to the unit, send requests there, then stop and remove what does not.
+
+    What does not and holds GPUs is stopped before: a host is drained while its unit is put back,
+    and two engines do not fit one GPU.
+    """
     _run(module, ["systemctl", "daemon-reload"])
+    for path in surplus:
+        if GPUS.search(text_of(path)):
+            _run(module, ["systemctl", "disable", "--now", "--quiet", os.path.basename(path)])
     late = set(stale(module))
     for path in sorted(fnmatch.filter(unit["files"], f"{SERVICES}/landfall-*.service")):
         name = os.path.basename(path)

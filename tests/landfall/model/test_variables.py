@@ -117,3 +117,25 @@ def test_the_judge_is_told_of_canaries(dev: Environment) -> None:
     release(dev, a=90, b=10)
     trials: Any = variables.compute(dev)["landfall_trials"]
     assert [each["canary"]["key"] for each in trials] == [B]
+
+
+def test_an_engine_in_a_container_is_told_with_its_command(dev: Environment) -> None:
+    release(dev, a=90, b=10)
+    store(dev, A, "restricted")
+    store(dev, B, "restricted")
+    path = dev.store / B / "engine/manifest.json"
+    told = json.loads(path.read_text())
+    told["predicate"] |= {
+        "container": f"engines/vllm@sha256:{'c' * 64}",
+        "target": "L40S",
+        "parallelism": {"tensor": 2, "pipeline": 1},
+        "serve": {"action": "vllm", "argv": ["vllm", "serve"], "settings": {"health": "/health"}},
+    }
+    path.write_text(json.dumps(told))
+    own, contained = engines(dev)
+    assert "contained" not in own
+    assert contained["contained"]["argv"] == ["vllm", "serve"]
+    assert (contained["contained"]["gpus"], contained["contained"]["api"]) == (
+        2,
+        {"health": "/health"},
+    )

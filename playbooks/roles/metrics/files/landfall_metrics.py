@@ -109,10 +109,10 @@ def _relabelled(line: str, engine: str) -> str:
     return f"{match['name']}{{{labels}}}{match['rest']}"
 
 
-def fetch(port: int) -> str | None:
+def fetch(port: int, path: str) -> str | None:
     """What an engine says; None where it does not answer."""
     try:
-        url = f"http://127.0.0.1:{port}/metrics"
+        url = f"http://127.0.0.1:{port}{path}"
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             return str(answer.read().decode())
     except (OSError, ValueError, urllib.error.URLError):
@@ -132,13 +132,16 @@ def withdrawn(folder: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def run(config: dict[str, Any], ask: Callable[[int], str | None] = fetch) -> None:
+def run(config: dict[str, Any], ask: Callable[[int, str], str | None] = fetch) -> None:
     """Count once, and write all files anew."""
     folder, kept = Path(config["folder"]), Path(config["state"])
     state: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     counters: dict[str, float] = state.setdefault("counters", {})
     count(new_lines(Path(config["log"]), state), counters)
-    answers = {each["key"][:12]: ask(each["port"]) for each in config["engines"]}
+    answers = {
+        each["key"][:12]: ask(each["port"], each.get("path", "/metrics"))
+        for each in config["engines"]
+    }
     up = "# HELP landfall_engine_up Whether the engine answered.\n# TYPE landfall_engine_up gauge\n"
     up += "".join(
         f'landfall_engine_up{{engine="{key}"}} {int(text is not None)}\n'
