@@ -136,7 +136,7 @@ def _beside(folder: Path, model: Any) -> tuple[tuple[str, ...], list[Problem]]:
     problems = []
     for name, end in sorted(ends.items()):
         where = folder / name
-        if not name or Path(name).name != name or where.is_symlink():
+        if name[:1] in {"", "."} or Path(name).name != name or where.is_symlink():
             message = f"{name!r} must be a plain file beside the model"
             problems.append(Problem(path="external data", message=message))
         elif not where.is_file():

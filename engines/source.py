@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt
 
@@ -45,6 +45,9 @@ VERSION_LENGTH = 12
 
 FLOAT_BYTES = 4
 
+FileName = Annotated[str, Field(pattern=r"^[^/.][^/]*$")]
+"""Of a file in the model's folder: steps copy by it, so it must lead nowhere else."""
+
 TEXT, EMBEDDING, GRAPHS = "text_generation", "embedding", "onnx_graph"
 """Kinds of engines."""
 
@@ -79,7 +82,7 @@ class ModelSource(Written):
 
     name: str
     version: str
-    files: dict[str, str]
+    files: dict[FileName, str]
     context: NonNegativeInt
     graph_bytes: NonNegativeInt
     classification: Classification

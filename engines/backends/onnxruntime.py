@@ -20,6 +20,7 @@ import numpy.typing as npt
 from engines.backends import Answer, Ids, Logits, Question, Step, Words, listed
 from engines.graph import Array, Tensor
 from engines.needs import Need
+from engines.source import EVALUATION, EVALUATION_ARRAYS, EVALUATION_TOKENS, GRAPH, WEIGHTS
 from landfall.errors import IntegrityError, Problem, Refused
 
 NAME = "onnxruntime"
@@ -52,16 +53,11 @@ ACCURACY_LEVEL = 4
 """Activations as int8 per row: fast, and a row's numbers do not depend on its neighbours (a
 dynamically quantised graph takes one scale over the whole batch, so they would)."""
 
-GRAPH = "model.onnx"
 COPIED = (
     "config.json", "tokenizer.json", "chat_template.jinja", "generation_config.json",
 )  # fmt: skip
 """What serving needs beside the graph."""
-KNOWN = frozenset(
-    {
-        GRAPH, *COPIED, "model.safetensors", "evaluation.txt", "evaluation.json", "evaluation.npz",
-    }
-)  # fmt: skip
+KNOWN = {GRAPH, *COPIED, WEIGHTS, EVALUATION, EVALUATION_TOKENS, EVALUATION_ARRAYS}
 """Files of a model whose use is known; any other holds weights of the graph."""
 DOMAINS = frozenset({"com.microsoft"})
 """Operators that ONNX Runtime itself has, beside ONNX's."""
@@ -156,7 +152,10 @@ def answer(question: Question) -> Answer:
     if spec.kind != "text_generation":
         cache, why = source.weight_bytes, "the engine and, while it is built, the float32 model"
     need = Need(name="memory of the host", size=size + cache, why=f"{why}, at least")
-    return Answer(steps=found, expected_bytes=size, needs=(need,) if cache else ())
+    drawn = spec.kind == "onnx_graph" and EVALUATION_ARRAYS not in source.files
+    told = f"{EVALUATION_ARRAYS} is not beside the graph: it is measured on random inputs"
+    notes = (told,) if drawn else ()
+    return Answer(steps=found, expected_bytes=size, notes=notes, needs=(need,) if cache else ())
 
 
 def quantiser(precision: str, version: str) -> str:

@@ -20,7 +20,7 @@ from engines.serve.graphs import GraphService
 from engines.serve.lifecycle import Limits
 from engines.serve.load import verify
 from engines.store import Store
-from landfall.errors import GateFailed, IntegrityError, Refused
+from landfall.errors import GateFailed, IntegrityError, InvalidInput, Refused
 from tests.engines import tiny
 from tests.engines.gate.test_nonsense import Damaging
 from tests.engines.serve.test_graphs import using
@@ -214,6 +214,22 @@ def test_a_plan_whose_kind_was_edited_is_refused(tmp_path: Path, changed: dict[s
     edited = planned.model_copy(update=changed)
     with pytest.raises(Refused, match=r"for another host|other steps"):
         build.run(edited, model, tmp_path / "engine")
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "..", ""])
+def test_a_plan_that_names_files_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    _, planned = made("onnx_graph", tmp_path, precision="float32")
+    files = {**planned.source.files, name: "0" * 64}
+    moved = planned.source.model_copy(update={"files": files})
+    edited = planned.model_copy(update={"source": moved, "source_digest": moved.digest})
+    with pytest.raises(InvalidInput, match=r"source\.files"):
+        plan.read(edited.to_json())
+
+
+def test_random_inputs_are_announced(tmp_path: Path) -> None:
+    assert tiny.planned(tiny.graph(tmp_path / "a"), tiny.GRAPH).notes == ()
+    [note] = tiny.planned(tiny.graph(tmp_path / "b", travels=False), tiny.GRAPH).notes
+    assert note.endswith("it is measured on random inputs")
 
 
 def test_an_encoder_with_a_foreign_tokenizer_takes_tokens(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda path: changed(path, narrow_constant), "has weights in float16",
     ),
     "weights in another folder": (moved("../weights.bin"), "must be a plain file beside"),
+    "hidden weights": (moved(".weights"), "must be a plain file beside the model"),
+    "weights in no file": (moved(""), "must be a plain file beside the model"),
     "weights anywhere": (moved("/etc/passwd"), "must be a plain file beside the model"),
     "weights nowhere": (moved("other.bin"), "other.bin: is missing"),
     "weights cut": (halves, "weights.bin: has"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,18 +23,20 @@ MAKE = {"tiny-encoder": (tiny.encoder, tiny.ENCODER), "tiny-graph": (tiny.graph,
 
 
 @contextmanager
-def served(name: str, folder: Path) -> Iterator[int]:
-    """An engine, built, signed and served; its port."""
+def served(name: str, folder: Path, change: Callable[[Path], None] | None = None) -> Iterator[int]:
+    """An engine, built, signed and served; its port. `change` is done to its model before."""
     make, spec = MAKE[name]
     model = make(folder / "model")
+    if change is not None:
+        change(model)
     engine = build.run(tiny.planned(model, spec), model, folder / "engine")
     private, public = sign.generate_keys(folder / "keys")
     sign.sign(engine, folder / "engine.sig", private)
     port = free_port()
-    words: list[str | Path] = ["--engine", engine, "--public-key", public]
-    words += ["--signature", folder / "engine.sig"]
+    words: list[str | Path] = [sys.executable, "-m", "engines.serve", "--engine", engine]
+    words += ["--signature", folder / "engine.sig", "--public-key", public]
     daemon = process.spawn(
-        [sys.executable, "-m", "engines.serve", *words, "--name", name, "--port", str(port)],
+        [*words, "--name", name, "--port", str(port)],
         name=name,
         record=folder / "server.json",
         log=folder / "server.log",

@@ -13,8 +13,7 @@ import httpx
 import numpy as np
 import pytest
 
-from engines import manifest, sign
-from engines.backends import onnxruntime
+from engines import manifest, sign, source
 from engines.serve import app, kinds
 from engines.serve.graphs import GraphService
 from engines.serve.lifecycle import Limits
@@ -41,7 +40,7 @@ def save(folder: Path, build: Callable[[Any, Any], tuple[list[Any], list[Any]]])
         opset_imports={"": 23},
     )  # fmt: skip
     folder.mkdir()
-    ir.save(ir.Model(graph, ir_version=11), folder / onnxruntime.GRAPH)
+    ir.save(ir.Model(graph, ir_version=11), folder / source.GRAPH)
     return folder
 
 
