@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engines import catalog, layout, manifest
+from engines.bounds import QualityGate
 from engines.manifest import Outcome, Predicate, Statement
 from engines.plan import Plan
 from engines.planned import PlannedStep
@@ -115,7 +116,7 @@ def _passed(plan: Plan, told: Outcome) -> Iterator[str]:
     """Bounds that a gate is said to keep, and by its own figures does not."""
     bounds: dict[str, float] = {}
     if told.name == "quality" and "ratio" in told.figures:
-        bounds = {"ratio": plan.gates.quality.max_ratio}
+        bounds = {"ratio": (plan.gates.quality or QualityGate()).max_ratio}
     if told.name == "latency" and (load := plan.gates.latency) is not None:
         bounds = {"ttft_p95_ms": load.ttft_p95_ms, "tpot_p95_ms": load.tpot_p95_ms}
     for name, bound in bounds.items():
