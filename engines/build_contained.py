@@ -97,7 +97,8 @@ def make(plan: Plan, folder: Path, host: Ready, on_progress: Progress) -> None:
         if error.errno in FULL:
             raise steps.full(plan, host.work, "putting the engine together") from error
         raise
-    on_progress(f"{plan.engine}: {about.model_copy(update=measured).summary}")
+    told = ", ".join(f"{each.name} {each.outcome}" for each in found.outcomes)
+    on_progress(f"{plan.engine}: {told}")
 
 
 def sweep(out: Path, *, but: Path | None = None) -> None:

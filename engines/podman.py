@@ -84,8 +84,10 @@ def command(container: Container, argv: Sequence[str]) -> list[str | Path]:
     Raises:
         MissingTool: there is no podman.
     """
-    _, verb, *rest = arguments({**container.words, "command": list(argv)}, container.registry)
-    return [_podman(), verb, *OF_BUILDS, *rest]
+    program, *words = argv
+    _, verb, *rest = arguments({**container.words, "command": words}, container.registry)
+    # An image may have an entry point of its own, which would take the program for an argument.
+    return [_podman(), verb, *OF_BUILDS, f"--entrypoint={program}", *rest]
 
 
 def present(image: str, registry: str) -> bool:

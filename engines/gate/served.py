@@ -47,7 +47,7 @@ NO_REFERENCE = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What the gates found; `quality` and `speed` where they were measured."""
+    """What the gates found; `quality` where perplexity was measured, `speed` where it could be."""
 
     outcomes: tuple[Outcome, ...]
     quality: Gate | None = None
@@ -87,7 +87,7 @@ def unchanged(plan: Plan) -> bool:
     return same and plan.files == plan.reference.files
 
 
-def compare(bound: float, mine: Measured, reference: Measured) -> Gate:
+def compare(bound: float, mine: Measured, reference: Measured) -> dict[str, float]:
     """What the engine lost against the unquantised model; the ratio grows with the loss.
 
     Raises:
@@ -102,7 +102,7 @@ def compare(bound: float, mine: Measured, reference: Measured) -> Gate:
             f"{ratio:.4f} times worse, the bound is {bound}",
             hint="Choose a wider precision, or change gates.quality.max_ratio if the loss is fine.",
         )
-    return Gate(metric=mine.metric, reference=before, engine=after, ratio=ratio, max_ratio=bound)
+    return {"reference": before, "engine": after, "ratio": ratio, "max_ratio": bound}
 
 
 def sensible(vocabulary: int, mine: Measured) -> Outcome:
@@ -167,10 +167,10 @@ def _quality(
     mounts = (Mount(source=work.model, target=MODEL), *_read_only(folder))
     reference = _measure(plan, plan.reference.step, work, mounts, whole=False)
     assert plan.gates.quality is not None  # the spec of this kind has it
-    gate = compare(plan.gates.quality.max_ratio, mine, reference)
-    figures = gate.model_dump(include={"reference", "engine", "ratio", "max_ratio"})
-    figures["count"] = float(mine.count)
-    return gate, Outcome(name="quality", outcome="passed", detail=gate.metric, figures=figures)
+    figures = compare(plan.gates.quality.max_ratio, mine, reference)
+    gate = Gate.model_validate({"metric": mine.metric, **figures})
+    counted = {**figures, "count": float(mine.count)}
+    return gate, Outcome(name="quality", outcome="passed", detail=mine.metric, figures=counted)
 
 
 def _read_only(folder: Path) -> tuple[Mount, ...]:

@@ -68,7 +68,9 @@ def state(pid: int) -> str:
 
 def run(argv: list[str]) -> int:
     image = next(index for index, word in enumerate(argv) if not word.startswith("--"))
-    flags, command = argv[:image], argv[image + 1 :]
+    flags = argv[:image]
+    [program] = [flag.partition("=")[2] for flag in flags if flag.startswith("--entrypoint=")]
+    command = [program, *argv[image + 1 :]]
     missing = [flag for flag in WHOLE if flag not in flags]
     if missing or argv[image] not in (HERE / "images").read_text().split():
         print(f"podman: {missing or argv[image]}", file=sys.stderr)

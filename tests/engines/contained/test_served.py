@@ -38,7 +38,8 @@ def test_an_engine_is_compared_with_the_unquantised_model(site: Site, planned: M
     assert isinstance(about.quality, Gate)
     assert (about.quality.metric, about.quality.ratio) == ("next_word", 1.0)
     found = outcomes(site.out)
-    assert found["quality"].figures["engine"] == 1.0
+    assert found["quality"].detail == "next_word"
+    assert found["quality"].figures["ratio"] == found["quality"].figures["engine"] == 1.0
     assert found["quality"].figures["count"] == 54  # nine words of each of six lines
     assert found["determinism"].figures["prompts"] == 3
     assert found["latency"].figures["requests"] == 20

@@ -33,8 +33,8 @@ def test_a_ratio_grows_with_the_loss(
     metric: str, engine: float, reference: float, ratio: float
 ) -> None:
     found = served.compare(1.05, measured(metric, engine), measured(metric, reference))
-    assert found.ratio == pytest.approx(ratio)
-    assert (found.engine, found.reference) == (engine, reference)
+    assert found["ratio"] == pytest.approx(ratio)
+    assert (found["engine"], found["reference"]) == (engine, reference)
 
 
 @pytest.mark.parametrize(
