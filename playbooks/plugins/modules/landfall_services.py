@@ -47,9 +47,11 @@ done:
   elements: str
 """
 
-SHOWN = ("ActiveState", "UnitFileState")
+SHOWN = ("ActiveState", "SubState", "UnitFileState")
 STARTS_BY_ITSELF = ("enabled", "enabled-runtime", "static", "indirect", "generated")
 RUNS = ("active", "reloading", "activating")
+FAILED = "auto-restart"
+"""Waits to be tried again; told as activating, but a start tells why it fails."""
 VERBS = {"restarted": "restart", "reloaded": "reload-or-restart", "started": "start"}
 """What is done with the units of each list, in this order."""
 
@@ -64,7 +66,7 @@ def shown(module: AnsibleModule, name: str) -> dict[str, str]:
 def steps(state: str, found: dict[str, str]) -> list[str]:
     """What is to do for one service, as verbs of systemctl."""
     enable = [] if found.get("UnitFileState") in STARTS_BY_ITSELF else ["enable"]
-    runs = found.get("ActiveState") in RUNS
+    runs = found.get("ActiveState") in RUNS and found.get("SubState") != FAILED
     return enable + ([] if runs and state == "started" else [VERBS[state]])
 
 

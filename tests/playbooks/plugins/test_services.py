@@ -64,6 +64,8 @@ class Host:
         (RUNS | {"UnitFileState": "disabled"}, "started", ["enable"]),
         (RUNS | {"UnitFileState": "static"}, "started", []),
         (RUNS | {"ActiveState": "failed"}, "started", ["start"]),
+        (RUNS | {"ActiveState": "activating", "SubState": "start"}, "started", []),
+        (RUNS | {"ActiveState": "activating", "SubState": "auto-restart"}, "started", ["start"]),
         (UNKNOWN, "started", ["enable", "start"]),
         (UNKNOWN, "reloaded", ["enable", "reload-or-restart"]),
     ],
