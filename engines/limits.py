@@ -8,6 +8,10 @@ from pydantic import Field, PositiveInt, ValidationInfo, field_validator
 
 from landfall.model.parsing import Written
 
+KEPT_PROMPTS = 4
+"""Rows of our own server's cache for prompts that may be continued, beside those that run. Each
+takes as much memory as a running request."""
+
 
 class Limits(Written):
     """How much an engine takes on at a time. Lengths are in tokens.

@@ -14,6 +14,7 @@ from typing import Any
 from engines.layout import Mount
 from landfall import process
 from landfall.errors import CommandFailed
+from landfall.model.contained import ULIMITS
 from landfall.model.container import PREFIX, arguments, reference
 from landfall.process import Completed, Daemon
 
@@ -27,12 +28,6 @@ QUIET: Mapping[str, str] = {
     "TRANSFORMERS_OFFLINE": "1",
 }
 """Tools neither report nor look anything up. There is no network either; so they fail at once."""
-
-OF_BUILDS = (
-    "--http-proxy=false",  # podman would hand the host's proxies in, with their passwords
-    *("--ulimit=memlock=-1:-1", "--ulimit=stack=67108864:67108864"),
-)
-"""The limits are those of NVIDIA's own commands for its images (containers.md @20c5f48b)."""
 
 SHARED_MEMORY = "16g"
 """For processes of several GPUs, which talk through it. NVIDIA's own commands share the host's;
@@ -69,6 +64,7 @@ class Container:
             "digest": digest,
             "cgroups": "enabled",  # no unit of its own, whose cgroup it could live in
             "shared_memory": SHARED_MEMORY,
+            "ulimits": ULIMITS,
             "devices": list(self.devices),
             "environment": {**QUIET, **self.environment},
             "mounts": [
@@ -85,9 +81,9 @@ def command(container: Container, argv: Sequence[str]) -> list[str | Path]:
         MissingTool: there is no podman.
     """
     program, *words = argv
-    _, verb, *rest = arguments({**container.words, "command": words}, container.registry)
     # An image may have an entry point of its own, which would take the program for an argument.
-    return [_podman(), verb, *OF_BUILDS, f"--entrypoint={program}", *rest]
+    given = {**container.words, "entrypoint": program, "command": words}
+    return [_podman(), *arguments(given, container.registry)[1:]]
 
 
 def present(image: str, registry: str) -> bool:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from engines.backends import Answer, Ids, Logits, Question, Step, Words, listed
 from engines.graph import Array, Tensor
+from engines.limits import KEPT_PROMPTS
 from engines.needs import Need
 from engines.source import EVALUATION, EVALUATION_ARRAYS, EVALUATION_TOKENS, GRAPH, WEIGHTS
 from landfall.errors import IntegrityError, Problem, Refused
@@ -146,9 +147,9 @@ def answer(question: Question) -> Answer:
     found = steps(spec.precision, kind=spec.kind, files=source.files)
     size = expected_bytes(spec.precision, source.weight_bytes)
     limits = spec.limits
-    cache = limits.max_batch * limits.max_sequence * source.token_bytes
-    rows = f"{limits.max_batch} rows of {limits.max_sequence} tokens"
-    why = f"to serve: the graph, and a cache of {rows}"
+    cache = (limits.max_batch + KEPT_PROMPTS) * limits.max_sequence * source.token_bytes
+    rows = f"{limits.max_batch} + {KEPT_PROMPTS} rows of {limits.max_sequence} tokens"
+    why = f"to serve: the graph, and a cache of {rows}, for requests and for prompts that are kept"
     if spec.kind != "text_generation":
         cache, why = source.weight_bytes, "the engine and, while it is built, the float32 model"
     need = Need(name="memory of the host", size=size + cache, why=f"{why}, at least")

@@ -18,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+from engines.limits import KEPT_PROMPTS
 from engines.serve import app, kinds, logs
 from engines.serve.answer import Broken
 from engines.serve.graphs import GraphService
@@ -31,8 +32,6 @@ BACKLOG = 2048
 SWITCH_S = 0.0002
 """How long the decoding thread may wait for Python's lock after a step. The usual 5 ms are two
 steps of a small model; the other thread writes to sockets, and can be interrupted."""
-KEPT = 4
-"""Prompts that are kept to be continued. Each may take as much memory as a running request."""
 CHECK_S = 1.0
 """How often the server looks whether its own engine still lives."""
 
@@ -171,7 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--max-queue", type=_whole, default=64, help="requests that may wait")
     parser.add_argument("--max-new-tokens", type=_positive, help="the longest answer")
     parser.add_argument(
-        "--kept-prompts", type=_whole, default=KEPT, help="that are kept to be continued"
+        "--kept-prompts", type=_whole, default=KEPT_PROMPTS, help="that are kept to be continued"
     )
     parser.add_argument(
         "--hung-after-s", type=float, default=HUNG_AFTER_S, help="a step may take, then restart"
