@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import yaml
 from pydantic import Field, RootModel, field_validator
 
 from landfall.model.environment import Environment
+from landfall.model.gpu import full_name
 from landfall.model.parsing import Written, parse, read_yaml
 
 WHOLE = 100
@@ -55,8 +57,52 @@ class Release(Written):
         return engines
 
 
+NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}(@[A-Za-z0-9][A-Za-z0-9 .-]{0,60})?")
+
+
 class Releases(RootModel[Mapping[str, Release]]):
-    """Every served name of an environment."""
+    """Every served name of an environment; `NAME@GPU` for the hosts with GPUs of one model."""
+
+    @field_validator("root")
+    @classmethod
+    def _names(cls, root: Mapping[str, Release]) -> Mapping[str, Release]:
+        wrong = [name for name in root if NAME.fullmatch(name) is None]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)}: must be NAME, or NAME@GPU as in chat@L40S")
+        return root
+
+
+def served(name: str) -> str:
+    """The served name of a release: what clients ask for."""
+    return name.partition("@")[0]
+
+
+def model_of(name: str) -> str:
+    """The GPU whose hosts a release is for, as nvidia-smi writes it; "" for all other hosts."""
+    _, sign, model = name.partition("@")
+    return full_name(model) if sign else ""
+
+
+def on_host(releases: Mapping[str, Release], models: Collection[str]) -> dict[str, Release]:
+    """What a host answers for, by served name: a release for its own GPUs, else the one for all.
+
+    Args:
+        releases: of an environment, as its file has them.
+        models: of the host's GPUs, as nvidia-smi writes them.
+    """
+    found = {name: each for name, each in releases.items() if not model_of(name)}
+    own = {served(name): each for name, each in releases.items() if model_of(name) in models}
+    return {**found, **own}
+
+
+def shares(releases: Mapping[str, Release], name: str) -> tuple[Share, ...]:
+    """The engines that answer for a served name, on hosts of any kind."""
+    return tuple(
+        share
+        for each, found in sorted(releases.items())
+        if served(each) == name
+        for share in found.engines
+    )
 
 
 def load(environment: Environment) -> dict[str, Release]:

@@ -19,6 +19,7 @@ from landfall.model import release as releases
 from landfall.model import site as sites
 from landfall.model.classification import Classification
 from landfall.model.environment import Environment
+from landfall.model.gpu import full_name
 from landfall.model.host import Host
 from landfall.model.parsing import parse, read_yaml
 from landfall.model.release import Release, Share
@@ -74,31 +75,46 @@ def compute(environment: Environment) -> dict[str, object]:
     """
     site = sites.load(environment)
     released = releases.load(environment)
-    limits = _limits(environment)
     return {
         "landfall_environment": environment.name,
         "landfall_root": str(environment.root),
         "landfall_site": site.model_dump(mode="json", by_alias=True),
         **_of_fleet(fleet.load(environment)),
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
-        "landfall_routes": [asdict(route) for route in routes(released)],
+        **_answering(environment, releases.on_host(released, ())),
+        # Whoever keeps engines, such as a backup, keeps those of every host.
+        **_engines(environment, released),
         "landfall_overflow": _overflow(site),
-        "landfall_engines": [
-            _engine(environment, name, share, limits.get(name, Limits()))
-            for name in sorted(released)
-            for share in released[name].engines
-        ],
-        "landfall_standby": [
-            _engine(environment, name, Share(key=key, share=0), limits.get(name, Limits()))
-            for name, key in standby(released)
-            if _built(environment, key)  # a way back that is not in this store holds nobody up
-        ],
-        "landfall_trials": trials(environment, released),
         "landfall_refused": _refused(environment),
         "landfall_public_key": str(environment.keys / PUBLIC_KEY),
         "landfall_handoff": _read(environment.handoff_file),
         "landfall_wheelhouse": _read(environment.wheelhouse_file),
         "landfall_secrets": _secrets(environment),
+    }
+
+
+def _answering(environment: Environment, released: Mapping[str, Release]) -> dict[str, object]:
+    """What a host needs to answer for these served names."""
+    return {
+        "landfall_routes": [asdict(route) for route in routes(released)],
+        **_engines(environment, released),
+        "landfall_trials": trials(environment, released),
+    }
+
+
+def _engines(environment: Environment, released: Mapping[str, Release]) -> dict[str, object]:
+    limits = _limits(environment)
+    return {
+        "landfall_engines": [
+            _engine(environment, name, share, limits)
+            for name in sorted(released)
+            for share in released[name].engines
+        ],
+        "landfall_standby": [
+            _engine(environment, name, Share(key=key, share=0), limits)
+            for name, key in standby(released)
+            if _built(environment, key)  # a way back that is not in this store holds nobody up
+        ],
     }
 
 
@@ -145,13 +161,16 @@ def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
     """Variables of each host.
 
     `landfall_host` is what its file says, with what it leaves out filled in; `landfall_tunnels`
-    are the far ends of the tunnels that end at it.
+    are the far ends of the tunnels that end at it. Where releases differ by GPU, also what this
+    host answers for.
 
     Raises:
         InvalidInput: hosts disagree with their site, with one another or with another site.
     """
     edges = {edge.name: edge.host for edge in sites.load(environment).edges}
     tunnels: Any = _read(environment.handoff_file).get("tunnels", [])
+    released = releases.load(environment)
+    differ = any(map(releases.model_of, released))
     return {
         name: {
             "landfall_host": host.model_dump(mode="json", by_alias=True),
@@ -161,9 +180,14 @@ def of_hosts(environment: Environment) -> dict[str, dict[str, object]]:
                 for each in tunnels
                 if edges.get(each["edge"]) == name
             ],
+            **(_answering(environment, releases.on_host(released, _gpus(host))) if differ else {}),
         }
         for name, host in fleet.load(environment).items()
     }
+
+
+def _gpus(host: Host) -> set[str]:
+    return {full_name(each.model) for each in host.gpus}
 
 
 def check(environment: Environment, released: Mapping[str, Release] | None = None) -> None:
@@ -198,18 +222,20 @@ def _refused(environment: Environment) -> str:
     return ""
 
 
-def _engine(environment: Environment, name: str, share: Share, limits: Limits) -> dict[str, object]:
+def _engine(
+    environment: Environment, name: str, share: Share, limits: Mapping[str, Limits]
+) -> dict[str, object]:
     folder = environment.store / share.key
     built = _built(environment, share.key)
     return {
         "key": share.key,
-        "name": name,
+        "name": releases.served(name),
         "source": str(folder / ENGINE),
         "signature": str(folder / SIGNATURE),
         "port": port_of(share.key),
         "share": share.share,
         "slots": built.slots if built else 1,  # not in this store, so that nothing can be copied
-        **limits.model_dump(),
+        **limits.get(releases.served(name), Limits()).model_dump(),
         **({"contained": _contained(built)} if built and built.container else {}),
     }
 

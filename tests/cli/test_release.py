@@ -203,3 +203,20 @@ def test_a_rollback_waits_for_nobody(prod: Environment) -> None:
     flow.canary(prod, NAME, NEW, 10, Asked(approver="Grace"))
     assert flow.rollback(prod, NAME, NOBODY).trailers == ("Released-by: Ada",)
     assert shares(prod) == {OLD: 100}
+
+
+L40S, H100 = "NVIDIA L40S", "NVIDIA H100 PCIe"
+
+
+def test_each_kind_of_gpu_is_released_by_itself(prod: Environment, know: Know) -> None:
+    know(NEW, gpu=L40S)
+    know(THIRD, gpu=H100)
+    ours = Asked(approver="Grace")
+    lane = f"{NAME}@L40S"
+    flow.promote(prod, lane, NEW, ours)
+    with pytest.raises(Refused, match="was built on NVIDIA H100 PCIe, not on NVIDIA L40S"):
+        flow.canary(prod, lane, THIRD, 10, ours)
+    with pytest.raises(Refused, match=rf"the site has NVIDIA A40, NVIDIA L40S: {NAME}@H100 PCIe"):
+        flow.canary(prod, NAME, THIRD, 10, ours)
+    found = release.load(prod)
+    assert {name: each.proven for name, each in found.items()} == {NAME: OLD, lane: NEW}

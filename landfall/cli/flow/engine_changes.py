@@ -91,8 +91,7 @@ def _against_release(environment: Environment, wanted: EngineSpec) -> list[Chang
 
 def _released(environment: Environment, name: str, store: Store) -> Iterator[tuple[str, key.Parts]]:
     """What answers for a name now: for each target the parts of its first engine."""
-    now = release.load(environment).get(name)
-    for share in reversed(now.engines if now else ()):
+    for share in reversed(release.shares(release.load(environment), name)):
         entry = store.get(share.key)
         if entry is not None:
             about = manifest.read(entry.engine).predicate

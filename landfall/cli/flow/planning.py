@@ -105,8 +105,7 @@ def _verdict(plan: Plan) -> str:
 
 def _reasons(environment: Environment, plan: Plan, store: Store) -> Iterator[tuple[str, str]]:
     """Why what answers now is not this engine."""
-    now = release.load(environment).get(plan.engine)
-    for share in now.engines if now else ():
+    for share in release.shares(release.load(environment), plan.engine):
         entry = store.get(share.key)
         if entry is None or share.key == plan.key:
             continue

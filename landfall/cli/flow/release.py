@@ -11,7 +11,7 @@ from engines import release as moves
 from engines.candidate import Candidate, objections
 from engines.store import Store
 from landfall import files
-from landfall.cli.flow import approved
+from landfall.cli.flow import approved, targets
 from landfall.errors import IntegrityError, Refused
 from landfall.model import release, variables
 from landfall.model.environment import Environment
@@ -102,6 +102,7 @@ def candidate(environment: Environment, key: str) -> Candidate:
         unmet=gate.unmet(about),
         builder=about.built_by,
         signer=about.approver,
+        gpu=about.host.devices[0].name if about.container and about.host.devices else "",
     )
 
 
@@ -148,7 +149,8 @@ def _check(environment: Environment, name: str, now: Release | None, wanted: Rel
     The engine that is proven is not judged again: to take a canary back must always be possible.
     """
     answering = {each.key: each.share for each in now.engines} if now else {}
-    known = spec.load_all(environment.root / "engines" / "specs").get(name)
+    known = spec.load_all(environment.root / "engines" / "specs").get(release.served(name))
+    models = {each.gpu for each in targets.servers(environment)}
     reasons = [
         reason
         for each in wanted.engines
@@ -158,6 +160,7 @@ def _check(environment: Environment, name: str, now: Release | None, wanted: Rel
             name=name,
             needed=known.classification if known else None,
             again=now is not None and each.key == now.previous,
+            models=models,
         )
     ]
     if reasons:

@@ -39,6 +39,7 @@ def test_local_releases_win(dev: Environment) -> None:
         ),
         ("x: {engines: []}", "List should have at least 1 item|Tuple should have at least 1 item"),
         ("x: {engines: [{key: abc, share: 100}]}", "String should match pattern"),
+        (f"x@: {{engines: [{{key: {A}, share: 100}}]}}", "x@: must be NAME, or NAME@GPU"),
     ],
 )
 def test_bad_releases(dev: Environment, text: str, message: str) -> None:
@@ -85,3 +86,38 @@ def test_only_what_may_leave_has_an_overflow(dev: Environment) -> None:
 def test_classes_are_ordered() -> None:
     assert Classification.RESTRICTED.covers(Classification.PUBLIC)
     assert not Classification.PUBLIC.covers(Classification.INTERNAL)
+
+
+L40S, H100 = "NVIDIA L40S", "NVIDIA H100 PCIe"
+
+
+def test_a_host_answers_with_what_is_for_its_gpus() -> None:
+    own, other = (Release.model_validate({"engines": [{"key": k, "share": 100}]}) for k in (A, B))
+    found = {"chat": own, "chat@L40S": other, "code@H100 PCIe": other}
+    assert release.on_host(found, ()) == {"chat": own}
+    assert release.on_host(found, {L40S}) == {"chat": other}
+    assert release.on_host(found, {H100}) == {"chat": own, "code": other}
+    assert [each.key for each in release.shares(found, "chat")] == [A, B]
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["a", "b", "a@L40S", "a@A40", "b@A40", "c@L40S"]),
+        st.sampled_from([A, B]),
+    ),
+    st.sets(st.sampled_from(["NVIDIA L40S", "NVIDIA A40", "NVIDIA L4"])),
+)
+def test_a_host_gets_each_name_once_and_only_what_is_released(
+    keys: dict[str, str], models: set[str]
+) -> None:
+    found = {
+        name: Release.model_validate({"engines": [{"key": key, "share": 100}]})
+        for name, key in keys.items()
+    }
+    here = release.on_host(found, models)
+    assert set(here) <= {release.served(name) for name in found}
+    for name, each in here.items():
+        own = [f"{name}@{model.removeprefix('NVIDIA ')}" for model in models]
+        mine = [found[other] for other in own if other in found]
+        assert each in (mine or [found[name]])
+    assert {name for name in found if "@" not in name} <= set(here)

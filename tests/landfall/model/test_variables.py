@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -139,3 +140,28 @@ def test_an_engine_in_a_container_is_told_with_its_command(dev: Environment) -> 
         2,
         {"health": "/health"},
     )
+
+
+def test_each_host_is_told_what_its_own_gpus_answer(checkout: Path) -> None:
+    prod = Environment(name="prod", root=checkout)
+    keys = {"chat@L40S": A, "chat@H100 PCIe": B}
+    value = {name: {"engines": [{"key": key, "share": 100}]} for name, key in keys.items()}
+    prod.release_file.write_text(json.dumps(value))
+    told: Any = variables.of_hosts(prod)
+
+    def of(host: str) -> tuple[list[tuple[str, str]], list[str]]:
+        found = [(each["name"], each["key"]) for each in told[host]["landfall_engines"]]
+        return found, [each["name"] for each in told[host]["landfall_routes"]]
+
+    assert of("gpu-1") == ([], [])
+    assert of("gpu-2") == ([("chat", A)], ["chat"])
+    assert of("gpu-3") == of("gpu-4") == ([("chat", B)], ["chat"])
+    everywhere: Any = variables.compute(prod)
+    assert {each["key"] for each in everywhere["landfall_engines"]} == {A, B}
+    assert everywhere["landfall_routes"] == []
+
+
+def test_hosts_of_one_kind_are_told_nothing_of_their_own(checkout: Path) -> None:
+    prod = Environment(name="prod", root=checkout)
+    prod.release_file.write_text(json.dumps({"chat": {"engines": [{"key": A, "share": 100}]}}))
+    assert not any("landfall_engines" in each for each in variables.of_hosts(prod).values())
