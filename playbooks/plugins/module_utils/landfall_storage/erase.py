@@ -106,6 +106,8 @@ def _keys(spec: Spec, facts: Facts) -> Iterator[Step]:
             phase=MAKE,
             commands=(
                 ("cryptsetup", "erase", "--batch-mode", array.path),
+                # What was written is looked at by udev, which holds the array while it looks.
+                ("udevadm", "settle", "--timeout=60"),
                 ("mdadm", "--stop", array.path),
             ),
         )
