@@ -11,6 +11,7 @@ from pathlib import Path
 from engines import build, facts, manifest, preflight, sign
 from engines import plan as plans
 from engines.build_contained import Given
+from landfall import files
 from landfall.errors import Interrupted, InvalidInput, LandfallError, Problem
 from landfall.model.parsing import parse
 
@@ -84,7 +85,7 @@ def _preflight(arguments: argparse.Namespace) -> object:
     if arguments.facts:
         here = parse(facts.Facts, json.loads(_text(arguments.facts)), source=str(arguments.facts))
     about = manifest.read(arguments.folder).predicate
-    size = sum(path.stat().st_size for path in arguments.folder.rglob("*") if path.is_file())
+    size = files.size(arguments.folder)
     preflight.check(about, here, size=size)
     return {"engine": about.engine, "key": about.key, "runs": True}
 

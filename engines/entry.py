@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines import manifest
+from landfall import files
 from landfall.errors import IntegrityError
 
 ENGINE = "engine"
@@ -47,7 +48,7 @@ class Entry:
     @property
     def size(self) -> int:
         """Bytes of all its files."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return files.size(self.folder)
 
     @property
     def added(self) -> float:

@@ -228,7 +228,7 @@ class Store:
         return entry
 
     def _full(self, engine: Path) -> LandfallError:
-        size = sum(path.stat().st_size for path in engine.rglob("*") if path.is_file())
+        size = files.size(engine)
         free = shutil.disk_usage(self.root).free
         return LandfallError(
             f"{self.root} is full: the engine has {size} bytes, {free} are free."

@@ -15,6 +15,7 @@ from engines import catalog, facts, nvidia, podman
 from engines.facts import Facts
 from engines.fit import gib
 from engines.plan import Plan
+from landfall import files
 from landfall.errors import Problem, Refused
 
 MIB, GIB = 2**20, 2**30
@@ -53,7 +54,7 @@ def read(plan: Plan, folder: Path, registry: str) -> Bench:
     return Bench(
         here=here,
         free_mib=found if len(found) == len(here.devices) else (None,) * len(here.devices),
-        disk=shutil.disk_usage(folder.parent).free + _size(folder),
+        disk=shutil.disk_usage(folder.parent).free + files.size(folder),
         image=bool(here.container and registry and plan.container)
         and podman.present(plan.container, registry),
     )
@@ -146,10 +147,6 @@ def _fitting(plan: Plan, bench: Bench) -> list[int]:
         for index, (device, free) in enumerate(zip(bench.here.devices, bench.free_mib, strict=True))
         if device.name == name and free is not None and free * MIB >= least
     ]
-
-
-def _size(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _served(plan: Plan) -> int:

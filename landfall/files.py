@@ -27,6 +27,11 @@ def write(path: Path, text: str, *, mode: int = MODE) -> None:
         raise
 
 
+def size(folder: Path) -> int:
+    """Bytes of all files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def flush(folder: Path) -> None:
     """Bring every byte below `folder` to the disk, so that a rename never names empty files."""
     for path in [*folder.rglob("*"), folder]:

@@ -7,14 +7,13 @@ from functools import partial
 from pathlib import Path
 
 from engines.bounds import ResponseGate
-from engines.gate.latency import SEED, served
+from engines.gate.latency import SEED, Bound, compare, served
 from engines.load.ask import Answer, Target
 from engines.load.run import run
 from engines.load.schedule import poisson
 from engines.load.statistics import Report, summarise
 from engines.load.whole import post
 from engines.manifest import Outcome
-from landfall.errors import GateFailed
 
 
 def measure(
@@ -43,25 +42,8 @@ def judge(gate: ResponseGate, report: Report) -> Outcome:
     Raises:
         GateFailed: with everything that was missed; also where nothing was measured.
     """
-    p95, late = report.whole.p95 * 1000, report.lag.p95 * 1000
-    missed = []
-    if not p95 <= gate.p95_ms:  # nothing measured is not a number, and keeps no bound
-        missed.append(f"answer p95 {p95:.1f} ms, the bound is {gate.p95_ms:g} ms")
-    if report.failed or not report.requests:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in report.errors.items())
-        missed.append(f"{report.failed} of {report.requests} requests failed ({kinds or 'none'})")
-    if missed:
-        raise GateFailed(
-            f"latency at {gate.requests_per_second:g} requests a second: {'; '.join(missed)}",
-            hint=f"The generator itself was late by {late:.1f} ms at p95.",
-        )
-    figures = {
-        "requests": float(report.requests),
-        "requests_per_second": gate.requests_per_second,
-        "p95_ms": round(p95, 3),
-        "generator_late_p95_ms": round(late, 3),
-    }
-    return Outcome(name="latency", outcome="passed", figures=figures)
+    bounds = (Bound("answer", "p95_ms", report.whole.p95, gate.p95_ms),)
+    return compare(report, bounds, rate=gate.requests_per_second)
 
 
 def _ask(path: str, target: Target, body: str) -> Answer:

@@ -10,6 +10,7 @@ from engines.backends import Runtime
 from engines.manifest import Predicate
 from engines.serve.defaults import Defaults, read
 from engines.source import CHAT_TEMPLATE, GENERATION
+from landfall import files
 from landfall.errors import IntegrityError
 
 
@@ -43,7 +44,7 @@ def verify(folder: Path, *, signature: Path, public_key: Path) -> Verified:
     """
     sign.verify(folder, signature, public_key)
     about = manifest.check(folder).predicate
-    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    size = files.size(folder)
     preflight.check(about, facts.read(), size=size)
     return Verified(folder=folder, about=about)
 

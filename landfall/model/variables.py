@@ -24,13 +24,11 @@ from landfall.model.host import Host
 from landfall.model.parsing import parse, read_yaml
 from landfall.model.release import Release, Share
 from landfall.model.routing import check_classes, destinations, port_of, routes, standby
-from landfall.model.trial import trials
+from landfall.model.trial import SPECS, trials
 
 ENGINE, SIGNATURE, PUBLIC_KEY = "engine", "engine.sig", "signing.pub"
 MANIFEST = "manifest.json"
-SPECS = "engines/specs"
-"""Where an engine, its signature and the key that checks it stand below store and keys,
-and specs below root."""
+"""Where an engine, its signature and the key that checks it stand below store and keys."""
 
 
 class Limits(BaseModel):
@@ -81,7 +79,7 @@ def compute(environment: Environment) -> dict[str, object]:
         "landfall_site": site.model_dump(mode="json", by_alias=True),
         **_of_fleet(fleet.load(environment)),
         "landfall_tenants": [each.model_dump(mode="json") for each in site.tenants],
-        **_answering(environment, releases.on_host(released, ())),
+        **_traffic(environment, releases.on_host(released, ())),
         # Whoever keeps engines, such as a backup, keeps those of every host.
         **_engines(environment, released),
         "landfall_overflow": _overflow(site),
@@ -95,9 +93,12 @@ def compute(environment: Environment) -> dict[str, object]:
 
 def _answering(environment: Environment, released: Mapping[str, Release]) -> dict[str, object]:
     """What a host needs to answer for these served names."""
+    return {**_traffic(environment, released), **_engines(environment, released)}
+
+
+def _traffic(environment: Environment, released: Mapping[str, Release]) -> dict[str, object]:
     return {
         "landfall_routes": [asdict(route) for route in routes(released)],
-        **_engines(environment, released),
         "landfall_trials": trials(environment, released),
     }
 

@@ -18,17 +18,8 @@ from engines.spec import EngineSpec
 from engines.target import anywhere
 from landfall.errors import InvalidInput
 from landfall.model.classification import Classification
+from tests.engines.tiny import LLAMA
 
-CONFIG = {
-    "model_type": "llama",
-    "num_hidden_layers": 2,
-    "hidden_size": 64,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 128,
-    "vocab_size": 100,
-    "max_position_embeddings": 4096,
-}
 SHARDS: dict[str, dict[str, npt.NDArray[Any]]] = {
     "model-00001-of-00002.safetensors": {"a": np.ones((4, 4), np.float16)},
     "model-00002-of-00002.safetensors": {"b": np.ones(8, np.float16), "c": np.ones(2, np.float16)},
@@ -40,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     """A small model in two files."""
     made = tmp_path / "mini"
     made.mkdir()
-    (made / "config.json").write_text(json.dumps(CONFIG))
+    (made / "config.json").write_text(json.dumps(LLAMA))
     for name, arrays in SHARDS.items():
         save_file(arrays, made / name)
     index = {tensor: name for name, arrays in SHARDS.items() for tensor in arrays}
@@ -83,7 +74,7 @@ def test_what_is_wrong_is_told_at_once(folder: Path) -> None:
     content = (folder / cut).read_bytes()
     (folder / cut).write_bytes(content[:-3])
     (folder / other).write_bytes((folder / other).read_bytes() + b"x")
-    (folder / "config.json").write_text(json.dumps({**CONFIG, "hidden_size": "64"}))
+    (folder / "config.json").write_text(json.dumps({**LLAMA, "hidden_size": "64"}))
     size = len(content)
     assert told(folder) == [
         "config.json: hidden_size: a whole number above 0, not '64'",
@@ -109,7 +100,7 @@ def test_several_files_need_an_index(folder: Path) -> None:
 
 
 def test_a_config_alone_can_be_planned_and_says_what_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    (tmp_path / "config.json").write_text(json.dumps(LLAMA))
     assert read(tmp_path).missing == (
         "the weights: *.safetensors",
         "the tokenizer: one of tokenizer.json, tokenizer.model, vocab.json",
@@ -134,13 +125,13 @@ def test_a_config_alone_can_be_planned_and_says_what_is_missing(tmp_path: Path) 
 def test_what_a_checkpoint_says_of_its_weights(
     file: str, value: dict[str, Any], expected: str, folder: Path
 ) -> None:
-    before = CONFIG if file == "config.json" else {}
+    before = LLAMA if file == "config.json" else {}
     (folder / file).write_text(json.dumps({**before, **value}))
     assert read(folder).quantised == expected
 
 
 def test_a_recipe_that_nobody_knows_is_refused(folder: Path) -> None:
-    value = {**CONFIG, "quantization_config": {"quant_method": "hqq"}}
+    value = {**LLAMA, "quantization_config": {"quant_method": "hqq"}}
     (folder / "config.json").write_text(json.dumps(value))
     assert told(folder) == ["config.json: quantization_config: 'hqq' is not known here"]
 

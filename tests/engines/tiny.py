@@ -41,6 +41,19 @@ TEXTS = tuple(
 )
 
 
+LLAMA = {
+    "model_type": "llama",
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "intermediate_size": 128,
+    "vocab_size": 100,
+    "max_position_embeddings": 4096,
+}
+"""The config.json of a checkpoint for GPUs."""
+
+
 def _draw(chance: np.random.Generator, *shape: int) -> Any:
     scale = shape[0] ** -0.5 if len(shape) > 1 else 0.1
     return (chance.standard_normal(shape) * scale).astype(np.float32)

@@ -22,20 +22,11 @@ from engines.planned import PlannedStep
 from engines.spec import EngineSpec
 from engines.target import anywhere
 from landfall.model.classification import Classification
+from tests.engines.tiny import LLAMA
 
 DIGEST = f"sha256:{'a' * 64}"
 IMAGE = f"mirror/tensorrt-llm@{DIGEST}"
 REGISTRY = "registry.site:5000"
-CONFIG = {
-    "model_type": "llama",
-    "num_hidden_layers": 2,
-    "hidden_size": 64,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "intermediate_size": 128,
-    "vocab_size": 100,
-    "max_position_embeddings": 4096,
-}
 TEXT = [" ".join(f"word{row}x{column}" for column in range(12)) for row in range(6)]
 SPEC: dict[str, Any] = {
     "name": "mini",
@@ -133,7 +124,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 def model(folder: Path) -> Path:
     """A model of almost nothing, whose stand-in server knows its text by heart."""
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "config.json").write_text(json.dumps(LLAMA))
     save_file({"a": np.ones((4, 4), np.float16)}, folder / "model.safetensors")
     for name in ("tokenizer.json", "generation_config.json"):
         (folder / name).write_text("{}")
