@@ -34,6 +34,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "landfall.handoff": CORE,
     "landfall.render": CORE,
     "landfall.files": (),
+    "landfall.filters": ("landfall.errors",),
     "landfall.process": ("landfall.errors", "landfall.files"),
     "landfall.golang": ("landfall.errors", "landfall.process"),
     "landfall.aws": CORE,

@@ -17,6 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from landfall.errors import InvalidInput, Problem
+from landfall.filters import plain, told_plainly
 from landfall.handoff import Handoff
 from landfall.handoff import parse as parse_handoff
 from landfall.model.crossing import crossings
@@ -25,7 +26,6 @@ from landfall.model.link import Authentication, Routing
 from landfall.model.parsing import parse
 from landfall.model.site import Site
 from landfall.model.tunnels import BGP_HOLD_S, BGP_KEEPALIVE_S, EdgePlan, plan
-from landfall.playbook.filters import plain, told_plainly
 from landfall.render import render
 
 PROGRAM = "/usr/local/libexec/landfall/link"

@@ -12,7 +12,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from landfall.errors import InvalidInput, Problem
-from landfall.playbook.filters import told_plainly
+from landfall.filters import told_plainly
 
 
 def link_keys(edge: Mapping[str, Any]) -> list[str]:

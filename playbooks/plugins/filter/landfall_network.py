@@ -11,12 +11,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
+from landfall.filters import plain, told_plainly
 from landfall.model.environment import ROOT
 from landfall.model.host import Host
 from landfall.model.interfaces import Interface, interfaces
 from landfall.model.parsing import parse
 from landfall.model.site import Site
-from landfall.playbook.filters import plain, told_plainly
 from landfall.render import render
 
 PROGRAM = "/usr/local/libexec/landfall/network"

@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleParserError
 from ansible.inventory.group import Group
 from ansible.inventory.host import Host
+from ansible.plugins.loader import filter_loader, test_loader
 from ansible.plugins.vars import BaseVarsPlugin
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
@@ -46,6 +47,7 @@ class VarsModule(BaseVarsPlugin):  # type: ignore[misc]
     ) -> dict[str, object]:
         """The variables of `entities`: of the group `all`, and of hosts."""
         super().get_vars(loader, path, entities)
+        _load_filters()
         variables: dict[str, object] = {}
         for each in entities if isinstance(entities, list) else [entities]:
             if isinstance(each, Group) and each.name == "all":
@@ -53,6 +55,17 @@ class VarsModule(BaseVarsPlugin):  # type: ignore[misc]
             elif isinstance(each, Host):
                 variables |= _variables(str(Path(path).resolve()))[1].get(each.name, {})
         return variables
+
+
+@cache
+def _load_filters() -> None:
+    """Load every filter and test here, once: each task is a process of its own, which forgets.
+
+    Variables are asked for before the first task's process is begun, and what is loaded then it
+    has from the start. Without this it loads all of them for its first expression.
+    """
+    filter_loader.get("ansible.builtin.default")
+    test_loader.get("ansible.builtin.defined")
 
 
 @cache
