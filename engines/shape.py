@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -93,8 +94,12 @@ class Shape:
         """Those that work on one token."""
         return sum(group.active for group in self.groups())
 
-    def groups(self) -> Iterator[Group]:
+    @lru_cache(maxsize=256)  # noqa: B019  bounded, and a shape is a value
+    def groups(self) -> tuple[Group, ...]:
         """The tensors by what quantisation and splitting do to them."""
+        return tuple(self._groups())
+
+    def _groups(self) -> Iterator[Group]:
         yield Group(name="embedding", parameters=self.vocab * self.hidden, quantised=False)
         if not self.tied:
             yield Group(name="output", parameters=self.vocab * self.hidden, quantised=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import lru_cache
 from math import ceil
@@ -72,11 +73,20 @@ def fit(ask: Ask) -> Fit:
     )
 
 
-def fits(ask: Ask) -> bool:
-    """Whether the whole batch fits at full length; `problems` has found nothing. Quick."""
+def _room(ask: Ask) -> int:
+    """What is left for the cache, without a word about any item."""
     weights = sum(size for _, _, size in _shares(ask))
-    pool = _pool(ask, weights + sum(item.size for item in _others(ask)))
-    return max(0, pool) // sequence_size(ask, ask.sequence) >= ask.batch
+    return _pool(ask, weights + sum(item.size for item in _others(ask)))
+
+
+def largest_batch(ask: Ask) -> int:
+    """How many sequences of full length fit; `problems` has found nothing."""
+    return max(0, _room(ask)) // sequence_size(ask, ask.sequence)
+
+
+def largest_sequence(ask: Ask) -> int:
+    """The longest sequence of which the asked batch fits; `problems` has found nothing."""
+    return _longest(ask, _room(ask))
 
 
 def _verdict(ask: Ask, batch: int) -> Verdict:
@@ -246,15 +256,12 @@ def sequence_size(ask: Ask, tokens: int) -> int:
 
 
 def _longest(ask: Ask, pool: int) -> int:
-    """The longest sequence of which the asked batch fits: by halving, since size only grows."""
-    low, high = 0, ask.shape.context
-    while low < high:
-        middle = (low + high + 1) // 2
-        if sequence_size(ask, middle) * ask.batch <= pool:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    """The longest sequence of which the asked batch fits; size only grows, block by block."""
+    block, context = BLOCK_TOKENS[ask.backend], ask.shape.context
+    counts = range(ceil(context / block) + 1)
+    room = pool // ask.batch
+    held = bisect_right(counts, room, key=lambda each: sequence_size(ask, each * block)) - 1
+    return min(context, max(0, held) * block)
 
 
 def _binds(ask: Ask, pool: int, batch: int) -> str:

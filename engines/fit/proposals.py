@@ -8,7 +8,13 @@ from itertools import combinations
 
 from engines.catalog import Gpu
 from engines.fit import Ask
-from engines.fit.memory import COMMUNICATION_MIB, fit, fits, not_established, problems
+from engines.fit.memory import (
+    COMMUNICATION_MIB,
+    largest_batch,
+    largest_sequence,
+    not_established,
+    problems,
+)
 from engines.precision import CACHE
 
 COSTS = (
@@ -75,10 +81,10 @@ def _changed(ask: Ask, name: str, others: tuple[Gpu, ...]) -> Iterator[Ask]:
         case "batch" | "sequence" if next(problems(ask), None) is not None:
             return
         case "batch":
-            if 0 < (most := fit(ask).largest_batch) < ask.batch:
+            if 0 < (most := largest_batch(ask)) < ask.batch:
                 yield replace(ask, batch=most)
         case "sequence":
-            if 0 < (most := fit(ask).largest_sequence) < ask.sequence:
+            if 0 < (most := largest_sequence(ask)) < ask.sequence:
                 yield replace(ask, sequence=most)
         case "tokens":
             yield from (replace(ask, tokens=each) for each in (4096, 2048) if each < ask.tokens)
@@ -98,7 +104,7 @@ def _proposal(before: Ask, ask: Ask) -> Proposal | None:
     """A question that runs for certain and fits whole; None for any other."""
     if next(problems(ask), None) is not None or not_established(ask):
         return None
-    if not fits(ask):
+    if largest_batch(ask) < ask.batch:
         return None
     return Proposal(ask=ask, changes=tuple(_words(before, ask)))
 
