@@ -18,7 +18,8 @@ import yaml
 from bench.figure import Figure
 from bench.timing import timed
 from landfall import process
-from landfall.cli.flow import pull_request
+from landfall.cli.flow import pull_request, services
+from landfall.errors import Refused
 from landfall.model.environment import ROOT, Environment, cache_folder, find
 from rehearsal import setup
 from rehearsal.packages import Wheelhouse
@@ -60,6 +61,8 @@ class Fleet:
 @contextmanager
 def fleet() -> Iterator[Fleet]:
     """Boot the hosts, configure them once, and remove everything afterwards."""
+    if not all(each.ready for each in services.of(find("dev")).status()):
+        raise Refused("the rehearsal's services do not answer", hint="landfall up dev")
     made = setup.prepare(cache_folder(), lambda _: None)
     with tempfile.TemporaryDirectory(prefix="landfall-bench-") as folder:
         root = Path(folder) / "checkout"
