@@ -135,6 +135,7 @@ def options(**values: str | float | bool | None) -> tuple[str, ...]:
     return tuple(words)
 
 
+@cache
 def version(text: str) -> tuple[int, ...]:
     """A version to compare: its numbers, and a pre-release below its release.
 
