@@ -135,7 +135,7 @@ def test_nothing_is_erased_without_the_right_confirmation() -> None:
     assert said == [
         "systemctl disable --now landfall-storage-scrub.timer",
         "systemctl stop srv-data.mount",
-        "systemctl stop systemd-cryptsetup@data.service",
+        "cryptsetup close data",
     ]
 
 

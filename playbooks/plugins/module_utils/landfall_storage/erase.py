@@ -82,12 +82,13 @@ def _refusal(spec: Spec, facts: Facts, confirmed: str, wanted: str) -> Iterator[
 
 def _keys(spec: Spec, facts: Facts) -> Iterator[Step]:
     on = [name for name in TIMERS if facts.units.get(name, "").startswith("enabled")]
-    opened, service = facts.filesystem, f"systemd-cryptsetup@{spec.name}.service"
+    opened = facts.filesystem
     use: list[tuple[str, ...]] = [("systemctl", "disable", "--now", *on)] if on else []
     if opened is not None and opened.mounted_at:
         use.append(("systemctl", "stop", config.mount_unit(spec.mount)))
     if facts.mapping:
-        use.append(("systemctl", "stop", service))
+        # Not by its unit: with the line of crypttab gone, systemd forgets that it can be stopped.
+        use.append(("cryptsetup", "close", spec.name))
     yield Step(
         name="Take the array out of use",
         change=f"{spec.mount} is unmounted, {spec.mapped} closed",
@@ -106,7 +107,7 @@ def _keys(spec: Spec, facts: Facts) -> Iterator[Step]:
             phase=MAKE,
             commands=(
                 ("cryptsetup", "erase", "--batch-mode", array.path),
-                # What was written is looked at by udev, which holds the array while it looks.
+                # Udev looks at what was written, and no array is stopped that somebody has open.
                 ("udevadm", "settle", "--timeout=60"),
                 ("mdadm", "--stop", array.path),
             ),
