@@ -88,9 +88,9 @@ class Nvme:
     ("sanicap", "method", "command"),
     [
         (0, "format, user data erase (ses 1)", "nvme format --ses=1 --force /dev/nvme1n1"),
-        (1, "sanitize crypto-erase", "nvme sanitize --sanact=start-crypto-erase /dev/nvme1"),
-        (2, "sanitize block-erase", "nvme sanitize --sanact=start-block-erase /dev/nvme1"),
-        (3, "sanitize crypto-erase", "nvme sanitize --sanact=start-crypto-erase /dev/nvme1"),
+        (1, "sanitize crypto-erase", "nvme sanitize --sanact=start-crypto-erase /dev/nvme1n1"),
+        (2, "sanitize block-erase", "nvme sanitize --sanact=start-block-erase /dev/nvme1n1"),
+        (3, "sanitize crypto-erase", "nvme sanitize --sanact=start-crypto-erase /dev/nvme1n1"),
     ],
 )
 def test_a_disk_is_erased_by_the_best_it_can(

@@ -132,19 +132,21 @@ def sample(disk: Disk) -> dict[int, bytes]:
 def erase(run: Run, disk: Disk) -> tuple[str, float]:
     """Erase one disk by the best that it can do; which that was, and how long it took.
 
+    The tool takes the disk itself: a controller's number need not be its disk's, once disks were
+    pulled and plugged in again (NVMe multipath of the kernel).
+
     Raises:
         Failed: it refused.
     """
-    controller = disk.path[: disk.path.rindex("n")]
     began = time.monotonic()
-    code, out, error = run(["nvme", "id-ctrl", "--output-format=json", controller])
+    code, out, error = run(["nvme", "id-ctrl", "--output-format=json", disk.path])
     if code != 0:
         raise Failed(f"{disk.serial}: {error.strip()}")
     offered = int(json.loads(out).get("sanicap", 0))
     for bit, action in ACTIONS.items():
         if offered & bit:
-            _checked(run, disk, ["nvme", "sanitize", f"--sanact={action}", controller])
-            _wait(run, disk, controller)
+            _checked(run, disk, ["nvme", "sanitize", f"--sanact={action}", disk.path])
+            _wait(run, disk)
             return f"sanitize {action.removeprefix('start-')}", time.monotonic() - began
     _checked(run, disk, ["nvme", "format", "--ses=1", "--force", disk.path])
     return "format, user data erase (ses 1)", time.monotonic() - began
@@ -156,10 +158,10 @@ def _checked(run: Run, disk: Disk, command: list[str]) -> None:
         raise Failed(f"{disk.serial}: {' '.join(command)}: {(error or out).strip()}")
 
 
-def _wait(run: Run, disk: Disk, controller: str) -> None:
+def _wait(run: Run, disk: Disk) -> None:
     until = time.monotonic() + SANITIZE_TIMEOUT_S
     while time.monotonic() < until:
-        _, out, _ = run(["nvme", "sanitize-log", "--output-format=json", controller])
+        _, out, _ = run(["nvme", "sanitize-log", "--output-format=json", disk.path])
         said = json.loads(out or "{}")
         status = next((each for each in said.values() if isinstance(each, dict)), said)
         state = int(status.get("sstat") or status.get("SSTAT") or RUNNING) & 0x7
