@@ -37,7 +37,13 @@ def _facts(_: argparse.Namespace) -> object:
 
 def _build(arguments: argparse.Namespace) -> object:
     plan = plans.read(_text(arguments.plan), source=str(arguments.plan))
-    given = Given(registry=arguments.registry, timings=arguments.timings)
+    given = Given(
+        registry=arguments.registry,
+        timings=arguments.timings,
+        beside={place: arguments.beside / place for place in plan.source.beside}
+        if arguments.beside
+        else {},
+    )
     folder = build.run(plan, arguments.source, arguments.out, _progress, given)
     found = manifest.read(folder).predicate.model_dump(mode="json", include={"quality", "speed"})
     return {"key": plan.key, "folder": str(folder), **found}
@@ -102,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     build_.add_argument("--out", type=Path, required=True, help="the engine's folder")
     build_.add_argument("--registry", default="", help="the site's, where the image came from")
     build_.add_argument("--timings", type=Path, help="of kernels, that the plan is pinned to")
+    build_.add_argument("--beside", type=Path, help="a folder with draft/ and adapters/NAME/")
     build_.set_defaults(run=_build)
     key_ = commands.add_parser("key", help="the key of a plan, and its parts")
     key_.add_argument("--plan", type=Path, required=True)

@@ -1,12 +1,18 @@
-"""What is served beside a model: a draft model, and adapters."""
+"""What is served beside a model: a draft model, and adapters. They travel with the engine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import Field, PositiveInt
 
 from landfall.model.parsing import Written
+
+DRAFT, ADAPTERS = "draft", "adapters"
+"""Their places in an engine's folder; each adapter has a folder of its name."""
+
+PLACE = rf"^({DRAFT}|{ADAPTERS}/[a-z0-9][a-z0-9.-]{{0,62}})$"
 
 
 class DraftModel(Written):
@@ -22,3 +28,9 @@ class Adapter(Written):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
     huggingface: Annotated[str, Field(min_length=1)]
     rank: Annotated[PositiveInt, Field(le=512)] = 16
+
+
+def paths(draft: DraftModel | None, adapters: Iterable[Adapter]) -> dict[str, str]:
+    """The folder of each, as its spec writes it, by its place in the engine."""
+    found = {DRAFT: draft.huggingface} if draft else {}
+    return found | {f"{ADAPTERS}/{each.name}": each.huggingface for each in adapters}

@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from engines import attest, digest, layout, manifest, steps, workbench
+from engines import attest, carried, digest, layout, manifest, steps, workbench
 from engines.facts import Facts
 from engines.gate import Progress, served
 from engines.plan import Plan
@@ -31,10 +31,12 @@ class Given:
     Attributes:
         registry: of the site, from which the image was pulled.
         timings: the file that the plan's timing_cache is the digest of; None for none.
+        beside: folders of the draft model and the adapters, by their places in the engine.
     """
 
     registry: str = ""
     timings: Path | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 NOTHING = Given()
@@ -53,11 +55,12 @@ def ready(plan: Plan, model: Path, out: Path, given: Given) -> Ready:
 
     Raises:
         Refused: names everything that keeps it from that.
-        IntegrityError: the timings are not those that the plan is pinned to.
+        IntegrityError: the timings, the draft model or an adapter is not that of the plan.
     """
     bench = workbench.read(plan, _folder(plan, out), given.registry)
     devices = workbench.check(plan, bench)
     _check_timings(plan, given)
+    carried.verify(given.beside, plan.source)
     folder = _folder(plan, out)
     sweep(out, but=folder)
     folder.mkdir(exist_ok=True)
@@ -68,6 +71,7 @@ def ready(plan: Plan, model: Path, out: Path, given: Given) -> Ready:
         registry=given.registry,
         devices=devices,
         timings=given.timings,
+        beside={place: path.resolve() for place, path in given.beside.items()},
     )
     return Ready(facts=bench.here, work=work)
 
@@ -133,6 +137,9 @@ def _parts(plan: Plan, work: Work, done: list[Path]) -> Iterator[tuple[Path, str
             yield path, path.relative_to(made[name].parent).as_posix()
     for file in layout.of_model(plan.source.files, serve):
         yield work.model / file, f"{layout.MODEL_FOLDER}/{file}"
+    for place, known in plan.source.beside.items():
+        for file in known:
+            yield work.beside[place] / file, f"{place}/{file}"
 
 
 def _below(path: Path) -> list[Path]:

@@ -111,7 +111,7 @@ def answer(question: Question, recipe: Callable[[Asked], Recipe]) -> Answer:
         notes=(*found.notes, *_calibration(steps), *_unmeasured(question, plain)),
         expected_bytes=weight_bytes(wanted.fit),
         ask=wanted.fit,
-        needs=needs(wanted.fit, steps, question.source.weight_bytes),
+        needs=needs(wanted.fit, steps, question.source.weight_bytes, question.source.beside_bytes),
     )
 
 

@@ -1,6 +1,7 @@
 """Where the parts of an engine lie: in its own folder, and in the container that serves it.
 
-A container sees the engine's folder as `/work` and the model's files as `/model`, both read-only.
+A container sees the engine's folder as `/work` and the model's files as `/model`, both read-only;
+a draft model and adapters that the folder has, as `/draft` and `/adapters`.
 So a path of a recipe and a path of the folder are one: `/work/engine` is `engine/`.
 """
 
@@ -10,8 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engines.beside import ADAPTERS as ADAPTERS_FOLDER
+from engines.beside import DRAFT as DRAFT_FOLDER
 from engines.checkpoint import INDEX
-from engines.recipes import MODEL, TIMING_CACHE
+from engines.recipes import ADAPTERS, DRAFT, MODEL, TIMING_CACHE
 from engines.source import EVALUATION
 
 WORK = "/work"
@@ -42,9 +45,15 @@ def parts(argv: Iterable[str]) -> Iterator[str]:
 
 def serving(folder: Path) -> tuple[Mount, ...]:
     """What the container that serves the engine in `folder` sees."""
+    beside = {DRAFT: DRAFT_FOLDER, ADAPTERS: ADAPTERS_FOLDER}
     return (
         Mount(source=folder, target=WORK),
         Mount(source=folder / MODEL_FOLDER, target=MODEL),
+        *(
+            Mount(source=folder / name, target=target)
+            for target, name in beside.items()
+            if (folder / name).is_dir()
+        ),
     )
 
 

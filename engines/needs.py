@@ -27,10 +27,16 @@ class Need:
     why: str
 
 
-def needs(ask: Ask, steps: Sequence[Step], model_bytes: int) -> tuple[Need, ...]:
-    """What carrying out `steps` takes. `model_bytes`: of the model's files; 0 where unknown."""
+def needs(
+    ask: Ask, steps: Sequence[Step], model_bytes: int, beside_bytes: int = 0
+) -> tuple[Need, ...]:
+    """What carrying out `steps` takes.
+
+    `model_bytes`: of the model's files; 0 where unknown. `beside_bytes`: of a draft model and of
+    adapters.
+    """
     tools = [step.action for step in steps]
-    return tuple(_needs(ask, tools, model_bytes or _sixteen_bit(ask)))
+    return tuple(_needs(ask, tools, (model_bytes or _sixteen_bit(ask)) + beside_bytes))
 
 
 def _needs(ask: Ask, tools: Sequence[str], model_bytes: int) -> Iterator[Need]:

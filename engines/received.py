@@ -136,16 +136,18 @@ def _files(plan: Plan, statement: Statement) -> Iterator[str]:
         for name in layout.of_model(plan.source.files, serve)
     }
     wanted |= {
+        f"{place}/{name}": digest
+        for place, known in plan.source.beside.items()
+        for name, digest in known.items()
+    }
+    wanted |= {
         layout.place(path): hashlib.sha256(content.encode()).hexdigest()
         for path, content in plan.files.items()
     }
     for name, digest in sorted(wanted.items()):
         if found.get(name) != digest:
             yield f"{name}: is not that of the plan"
-    known = {layout.TIMINGS, layout.MODEL_FOLDER, *layout.parts(serve)}
-    others = sorted(name for name in found if name.partition("/")[0] not in known)
-    strange = [
-        name for name in found if name.startswith(f"{layout.MODEL_FOLDER}/") and name not in wanted
-    ]
-    for name in [*others, *strange]:
+    made = {layout.TIMINGS, *layout.parts(serve)}
+    strange = [name for name in found if name.partition("/")[0] not in made and name not in wanted]
+    for name in sorted(strange):
         yield f"{name}: is no part of such an engine"

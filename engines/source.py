@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt
 
-from engines import checkpoint, digest, foreign, onnxfile, tensors
+from engines import checkpoint, digest, foreign, onnxfile
+from engines.beside import PLACE
 from engines.shape import Shape
 from landfall.errors import IntegrityError, InvalidInput, Problem
 from landfall.model.classification import Classification
@@ -45,6 +46,7 @@ VERSION_LENGTH = 12
 
 FLOAT_BYTES = 4
 
+Place = Annotated[str, Field(pattern=PLACE)]
 FileName = Annotated[str, Field(pattern=r"^[^/.][^/]*$")]
 """Of a file in the model's folder: steps copy by it, so it must lead nowhere else."""
 
@@ -76,7 +78,9 @@ class ModelSource(Written):
         quantised: the recipe that a checkpoint's weights are in already; empty for 16 bit.
         missing: what a build needs and is not there yet, in words.
         token_bytes: that the cache keeps of each token in float32; 0 where that is not known.
-        beside: digests of the draft model and the adapters, by their paths.
+        beside: SHA-256 of every file of the draft model and the adapters, by their places in the
+            engine and their names.
+        beside_bytes: size of all of these.
         operators: domains of operators in a graph that are not ONNX's own.
     """
 
@@ -95,7 +99,8 @@ class ModelSource(Written):
     quantised: str = ""
     missing: tuple[str, ...] = ()
     token_bytes: NonNegativeInt = 0
-    beside: dict[str, str] = Field(default_factory=dict)
+    beside: dict[Place, dict[FileName, str]] = Field(default_factory=dict)
+    beside_bytes: NonNegativeInt = 0
     operators: tuple[str, ...] = ()
 
     @property
@@ -174,34 +179,6 @@ def planned(name: str, shape: Shape, classification: Classification) -> ModelSou
         shape=shape,
         missing=("the model's files",),
     )
-
-
-def with_beside(found: ModelSource, folders: Mapping[str, Path], remembered: Path) -> ModelSource:
-    """`found` with the digests of what is served beside it: folders by the paths of a spec.
-
-    Raises:
-        InvalidInput: one of them is of a format that is not served, or was cut or altered.
-    """
-    digests, missing, problems = {}, list(found.missing), []
-    for told, folder in folders.items():
-        files = sorted(path for path in folder.rglob("*") if path.is_file())
-        if not files:
-            missing.append(f"the files of {told}")
-            continue
-        if wrong := foreign.by_content(folder):
-            problems.append(Problem(path=told, message=wrong))
-        problems += [
-            Problem(path=f"{told}/{each.path}", message=each.message)
-            for path in files
-            if path.suffix == ".safetensors"
-            for each in tensors.problems(path)
-        ]
-        read_ = digest.of_files(files, remembered=remembered)
-        names = {path.relative_to(folder).as_posix(): value for path, value in read_.items()}
-        digests[told] = digest.of_value(names)
-    if problems:
-        raise InvalidInput(f"beside {found.name}", problems)
-    return found.model_copy(update={"beside": digests, "missing": tuple(missing)})
 
 
 def _graph(
@@ -326,17 +303,20 @@ def verify(folder: Path, source: ModelSource) -> None:
     Raises:
         IntegrityError: names every file that is missing or differs.
     """
-    wrong = []
-    for file, wanted in sorted(source.files.items()):
-        if not (folder / file).is_file():
-            wrong.append(f"{file} is missing")
-        elif (found := digest.of_file(folder / file)) != wanted:
-            wrong.append(f"{file} has digest {found[:12]}, the plan says {wanted[:12]}")
-    if wrong:
+    if wrong := list(differing(folder, source.files)):
         raise IntegrityError(
             f"{folder} is not {source.name} version {source.version}: {'; '.join(wrong)}",
             hint="Fetch the model again; if that does not help, ask who wrote to it.",
         )
+
+
+def differing(folder: Path, files: Mapping[str, str]) -> Iterator[str]:
+    """What is missing in a folder or has another digest than it should have, in words."""
+    for file, wanted in sorted(files.items()):
+        if not (folder / file).is_file():
+            yield f"{file} is missing"
+        elif (found := digest.of_file(folder / file)) != wanted:
+            yield f"{file} has digest {found[:12]}, the plan says {wanted[:12]}"
 
 
 def _context(path: Path, problems: list[Problem]) -> int:

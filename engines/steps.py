@@ -10,8 +10,8 @@ import errno
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
@@ -55,6 +55,7 @@ class Work:
         devices: the GPUs, by their CDI names.
         log: what all steps printed; it stays when the build is done.
         timings: the timings that the plan is pinned to; None for none.
+        beside: folders of what is served beside the model, by their places in the engine.
     """
 
     folder: Path
@@ -63,6 +64,7 @@ class Work:
     registry: str
     devices: tuple[str, ...]
     timings: Path | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
     def container(self, plan: Plan, mounts: Iterable[Mount], **environment: str) -> Container:
         """The plan's container, as this build runs it."""

@@ -84,9 +84,6 @@ def _plan(plan: Plan) -> Iterator[Problem]:
         if step.action in UNKNOWN_OUTPUT:
             message = "where it writes was not established; bring the quantised checkpoint"
             yield Problem(path=f"plan: {step.action}", message=message)
-    if plan.source.beside:
-        message = f"{', '.join(plan.source.beside)}: builds do not carry these to a host yet"
-        yield Problem(path="plan: beside", message=message)
 
 
 def _container(plan: Plan, bench: Bench) -> Iterator[Problem]:
@@ -105,7 +102,8 @@ def _room(plan: Plan, bench: Bench) -> Iterator[Problem]:
     if (bench.here.memory_gib + 1) * GIB <= memory:
         message = f"the build takes {gib(memory)} at least; this host has {bench.here.memory_gib}"
         yield Problem(path="memory", message=f"{message} GiB")
-    disk = needs.get("disk", 0) - plan.source.weight_bytes  # the model is here already
+    here = plan.source.weight_bytes + plan.source.beside_bytes  # they are here already
+    disk = needs.get("disk", 0) - here
     if bench.disk < disk:
         message = f"the build takes {gib(disk)} more at least; {gib(bench.disk)} are free"
         yield Problem(path="disk", message=message)

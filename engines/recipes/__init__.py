@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
-from engines import catalog
+from engines import beside, catalog
 from engines.fit import Ask
 
 FLAGS = Path(catalog.__file__).parent / "flags.toml"
@@ -25,7 +25,7 @@ MODEL, CHECKPOINT, ENGINE = "/model", "/work/checkpoint", "/work/engine"
 TIMING_CACHE = "/work/timing.cache"
 CONFIGURATION = "/work/serve.yaml"
 GENERATION = "/work/generation"
-DRAFT, ADAPTERS = "/draft", "/adapters"
+DRAFT, ADAPTERS = f"/{beside.DRAFT}", f"/{beside.ADAPTERS}"
 """Where a step finds things: folders that are mounted into its container."""
 
 EXAMPLES = "/app/tensorrt_llm/examples"

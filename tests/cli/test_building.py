@@ -81,7 +81,7 @@ def test_a_build_host_is_given_no_key(prod: Environment, planned: Making, tmp_pa
     told = building.variables(planned(), tmp_path / "p", tmp_path, tmp_path / "e", given, "gpu-2")
     assert set(told) == {
         "build_key", "build_plan", "build_source", "build_out", "build_image", "build_registry",
-        "build_timings", "build_host",
+        "build_timings", "build_beside", "build_host",
     }  # fmt: skip
     assert not any(str(prod.keys) in str(value) for value in told.values())
     text = (ROOT / "playbooks/build.yml").read_text()

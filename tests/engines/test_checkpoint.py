@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 from safetensors.numpy import save_file
 
-from engines import catalog, checkpoint, key, plan, source
+from engines import carried, catalog, checkpoint, key, plan, source
 from engines.facts import Facts
 from engines.source import ModelSource
 from engines.spec import EngineSpec
@@ -247,12 +247,12 @@ VLLM = {
 
 
 def beside(folder: Path) -> ModelSource:
-    folders = {"adapters/law": folder.parent / "law", "models/small": folder.parent / "small"}
-    return source.with_beside(read(folder), folders, folder.parent / "digests.json")
+    folders = {"adapters/law": folder.parent / "law", "draft": folder.parent / "small"}
+    return carried.read(read(folder), folders, folder.parent / "digests.json")
 
 
 def test_what_is_served_beside_a_model_is_in_the_key(folder: Path, host: Facts) -> None:
-    assert beside(folder).missing == ("the files of adapters/law", "the files of models/small")
+    assert beside(folder).missing == ("the files of adapters/law", "the files of draft")
     for name in ("law", "small"):
         (folder.parent / name).mkdir()
         save_file({"a": np.ones(4, np.float16)}, folder.parent / name / "model.safetensors")
@@ -272,4 +272,4 @@ def test_an_adapter_that_is_a_pickle_or_was_cut_is_refused(folder: Path) -> None
         beside(folder)
     told = [str(each) for each in caught.value.problems]
     assert "is a pickle" in told[0]
-    assert told[1].startswith("models/small/model.safetensors: has no whole header")
+    assert told[1].startswith("draft/model.safetensors: has no whole header")

@@ -27,6 +27,7 @@ for name in ("plan", "source", "out"):
     build.add_argument(f"--{name}", type=pathlib.Path, required=True)
 build.add_argument("--registry")
 build.add_argument("--timings", type=pathlib.Path)
+build.add_argument("--beside", type=pathlib.Path)
 commands.add_parser("facts")
 asked = parser.parse_args()
 if len(vars(asked)) == 0:
@@ -36,6 +37,8 @@ if len(vars(asked)) == 0:
 if hasattr(asked, "out"):
     asked.out.mkdir()
     text = asked.plan.read_text() + (asked.source / "weights").read_text()
+    if asked.beside:
+        text += (asked.beside / "adapters/law/rank").read_text()
     (asked.out / "model").write_text(text)
     if asked.registry:  # in a container: there is a log
         asked.out.with_name("engine.log").write_text(f"built from {asked.registry}")

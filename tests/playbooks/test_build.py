@@ -61,6 +61,7 @@ class Builder:
             "build_image": IMAGE,
             "build_registry": REGISTRY,
             "build_timings": str(self.folder / "kept.cache"),
+            "build_beside": [{"place": "adapters/law", "folder": str(self.folder / "law")}],
         }
         values = stand_in.write(self.folder / "given.json", given)
         program: list[str | Path] = [BIN / "ansible-playbook", "-i", hosts, "-e", f"@{values}"]
@@ -83,7 +84,9 @@ class Builder:
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Builder]:
     folder = tmp_path_factory.mktemp("build")
-    for name, content in (("plan.json", "plan"), ("kept.cache", "tactics"), ("model/weights", "w")):
+    for name, content in (
+        ("plan.json", "plan"), ("kept.cache", "tactics"), ("model/weights", "w"), ("law/rank", "8"),
+    ):  # fmt: skip
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(content)
@@ -113,13 +116,13 @@ def test_a_host_that_is_drained_builds_and_keeps_nobodys_key(builder: Builder) -
     builder.host.ssh("mkdir -p /etc/landfall; echo '{}' >/etc/landfall/drained")
     builder.play(group="gpu_hosts")
     assert f"pull --quiet {REGISTRY}/{IMAGE}" in builder.podman
-    assert (builder.out / "model").read_text() == "planw"
+    assert (builder.out / "model").read_text() == "planw8"
     assert (builder.out / "timing.cache").read_text() == "tactics"
     assert builder.out.with_name("engine.log").read_text() == f"built from {REGISTRY}"
     files = builder.host.ssh(f"find {FOLDER} /etc/landfall -type f").split()
     assert sorted(path.removeprefix(f"{FOLDER}/") for path in files) == [
-        "/etc/landfall/drained", "engine.log", "engine.tar", "engine/model", "engine/timing.cache",
-        "plan.json", "source/weights", "timings.cache",
+        "/etc/landfall/drained", "beside/adapters/law/rank", "engine.log", "engine.tar",
+        "engine/model", "engine/timing.cache", "plan.json", "source/weights", "timings.cache",
     ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,11 @@ def run(
     work: Path,
     asked: Asked,
     on_progress: Progress,
+    beside: Mapping[str, Path] | None = None,
 ) -> Path:
     """Build into `work`; the engine's folder there. It is not checked yet.
+
+    `beside` has the folders of the draft model and the adapters, by their places in the engine.
 
     Raises:
         Refused: no host of the site can build it, or this one cannot.
@@ -52,7 +55,11 @@ def run(
     """
     _check_whole(environment, plan)
     out = work / "engine"
-    given = Given(registry=_registry(environment), timings=_timings(environment, plan))
+    given = Given(
+        registry=_registry(environment),
+        timings=_timings(environment, plan),
+        beside=beside or {},
+    )
     if not asked.on_host:
         return build.run(plan, model, out, on_progress, given)
     from landfall import playbook  # slow to import, and not needed by who builds here
@@ -82,6 +89,9 @@ def variables(
         "build_image": plan.container,
         "build_registry": given.registry if plan.container else "",
         "build_timings": str(given.timings or ""),
+        "build_beside": [
+            {"place": place, "folder": str(folder)} for place, folder in given.beside.items()
+        ],
         **({"build_host": host} if host else {}),
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -27,10 +27,17 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """A plan, and the folder of the model that it was made for."""
+    """A plan, and the files that it was made for.
+
+    Attributes:
+        plan: of an engine.
+        model: the model's folder.
+        beside: folders of the draft model and the adapters, by their places in the engine.
+    """
 
     plan: Plan
     model: Path
+    beside: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +110,7 @@ def plan_all(
     """
     there = targets.require(environment, wanted)
     model, folder = models.find(environment, wanted, registry=registry)
+    beside = models.beside_of(environment, wanted)
     here = facts.read()
     found: list[Planned] = []
     problems: list[Problem] = []
@@ -110,7 +118,7 @@ def plan_all(
     for target in there:
         try:
             made = plans.plan(wanted, model, here, target)
-            found.append(Planned(plan=made, model=folder))
+            found.append(Planned(plan=made, model=folder, beside=beside))
         except InvalidInput as error:
             problems += error.problems
             where.append(error.source)
@@ -163,7 +171,9 @@ def _build(
     key = planned.plan.key
     work = building.work(environment, key)
     work.mkdir(parents=True, exist_ok=True)
-    built = building.run(environment, planned.plan, planned.model, work, asked, on_progress)
+    built = building.run(
+        environment, planned.plan, planned.model, work, asked, on_progress, planned.beside
+    )
     # Whoever builds cannot sign: the controller checks what came back, then signs it.
     received.check(planned.plan, built)
     private = _signing_key(environment)

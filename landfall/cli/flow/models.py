@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from engines import catalog, source
+from engines import beside, carried, catalog, source
 from engines.source import ModelSource
 from engines.spec import EngineSpec
 from landfall.errors import LandfallError
@@ -33,10 +33,13 @@ def find(
         found, folder = _registered(environment, wanted, registry())
     else:
         found, folder = _brought(environment, wanted, remembered)
-    paths = [wanted.draft.huggingface] if wanted.draft else []
-    paths += [each.huggingface for each in wanted.adapters]
-    folders = {path: environment.root / path for path in paths}
-    return source.with_beside(found, folders, remembered), folder
+    return carried.read(found, beside_of(environment, wanted), remembered), folder
+
+
+def beside_of(environment: Environment, wanted: EngineSpec) -> dict[str, Path]:
+    """The folders of the draft model and the adapters, by their places in the engine."""
+    named = beside.paths(wanted.draft, wanted.adapters)
+    return {place: environment.root / path for place, path in named.items()}
 
 
 def _brought(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from engines import build, facts, nvidia, plan, source, workbench
+from engines import build, carried, facts, nvidia, plan, source, workbench
 from engines.build_contained import Given
 from engines.facts import Facts
 from engines.plan import Plan
@@ -90,10 +90,12 @@ class Site:
         (self.bin / "calls").unlink(missing_ok=True)
         (self.bin / "behaviour.json").unlink(missing_ok=True)
 
-    def build(self, planned: Plan, timings: Path | None = None) -> list[str]:
+    def build(
+        self, planned: Plan, timings: Path | None = None, beside: Mapping[str, Path] | None = None
+    ) -> list[str]:
         """Build; what was said."""
         said: list[str] = []
-        given = Given(registry=REGISTRY, timings=timings)
+        given = Given(registry=REGISTRY, timings=timings, beside=beside or {})
         build.run(planned, self.model, self.out, said.append, given)
         return said
 
@@ -156,15 +158,21 @@ def at_port(made: Plan, port: int) -> Plan:
 
 @pytest.fixture
 def planned(site: Site) -> Making:
-    """Makes the plan of SPEC with changes; `text` is the held-out text, if any."""
+    """Makes the plan of SPEC with changes; `text` is the held-out text, if any.
 
-    def make(*, text: list[str] | None = None, **changes: Any) -> Plan:
+    `beside` has the folders of what is served beside the model.
+    """
+
+    def make(
+        *, text: list[str] | None = None, beside: Mapping[str, Path] | None = None, **changes: Any
+    ) -> Plan:
         if text is not None:
             (site.model / source.EVALUATION).write_text("\n".join(text))
         spec = EngineSpec.model_validate({**SPEC, **changes})
         found = source.read(
             site.model, name="mini", version="", classification=Classification.PUBLIC
         )
+        found = carried.read(found, beside or {}, site.model.with_name("digests.json"))
         made = plan.plan(spec, found, Facts.model_validate(HOST), anywhere(["L40S"])[0])
         return at_port(made, free_port())
 

@@ -132,8 +132,8 @@ def test_files_that_are_not_the_models(site: Site, plan: Plan) -> None:
     manifest.write(site.out, about)
     assert told(plan, site.out) == [
         "model/tokenizer.json: is not that of the plan",
-        "start.sh: is no part of such an engine",
         "model/custom.py: is no part of such an engine",
+        "start.sh: is no part of such an engine",
     ]
 
 
