@@ -29,6 +29,8 @@ from engines.serve.service import Service
 from landfall.errors import Busy, LandfallError
 
 BACKLOG = 2048
+KEEP_ALIVE_S = 75
+"""Longer than anybody keeps a connection that is idle: who closes first may lose a request."""
 SWITCH_S = 0.0002
 """How long the decoding thread may wait for Python's lock after a step. The usual 5 ms are two
 steps of a small model; the other thread writes to sockets, and can be interrupted."""
@@ -88,6 +90,7 @@ async def _serve(service: Service | GraphService, listener: socket.socket) -> in
         backlog=BACKLOG,
         server_header=False,
         timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = _Quiet(config)
     stop, now = asyncio.Event(), asyncio.Event()

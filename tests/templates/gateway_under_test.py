@@ -34,6 +34,7 @@ class Engine:
     """Answers every request in chunks, and keeps what it was sent.
 
     `thinking_s` is between the head of an answer and its first chunk, `pause_s` after each chunk.
+    `left` counts connections that the gateway has closed.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Engine:
     thinking_s: float = 0.0
     pause_s: float = 0.0
     chunks: int = 1
+    left: int = 0
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
@@ -66,6 +68,7 @@ class Engine:
                     await asyncio.sleep(self.pause_s)
                 writer.write(b"0\r\n\r\n")
                 await writer.drain()
+        self.left += 1
         writer.close()
 
 

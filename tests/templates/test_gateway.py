@@ -369,6 +369,15 @@ def test_an_answer_that_was_cut_is_seen_in_the_log(door: Gateway, engine: Engine
 
 
 @pytest.mark.services
+def test_an_idle_connection_is_closed_before_the_engine_would(
+    door: Gateway, engine: Engine
+) -> None:
+    """Engines close it after 5 s; nginx's own limit is 60 s, and a prompt sent then is lost."""
+    door.send(request(bearer("clinic")))
+    assert process.wait_until(lambda: engine.left == 1, timeout_s=4.9)
+
+
+@pytest.mark.services
 def test_health_needs_no_key(door: Gateway) -> None:
     assert door.send(request(path="/health", body=b"", method="GET")).endswith(b'{"status":"ok"}\n')
 
