@@ -59,6 +59,8 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
 
 
 def test_no_request_failed(done: Lived) -> None:
+    lost = [each for each in done.log() if int(each["status"]) >= 500]
+    assert lost == [], done.on_host("tail -n 40 /var/log/nginx/error.log")
     assert done.lived.report.requests >= LEAST
     assert (done.lived.report.failed, dict(done.lived.report.errors)) == (0, {})
 
